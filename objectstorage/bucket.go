@@ -1,0 +1,51 @@
+package objectstorage
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Errors that every backend maps its own to, wrapped with the key and what the store said.
+var (
+	// ErrExists answers a PutIfAbsent whose key is taken. After a retry it may be the caller's own first attempt:
+	// compare the object's identity, never assume a foreign writer.
+	ErrExists = errors.New("the object exists already")
+	// ErrNotFound: no object of that key.
+	ErrNotFound = errors.New("no such object")
+	// ErrThrottled: the store asks for fewer requests. Retriable.
+	ErrThrottled = errors.New("the object store throttles")
+	// ErrDenied: credentials are missing, wrong or not allowed to do this. Not retriable.
+	ErrDenied = errors.New("access denied")
+	// ErrFull: no space is left. Retriable by the caller, later.
+	ErrFull = errors.New("the object store is full")
+	// ErrShortRead: the store returned fewer bytes than the range that was asked for.
+	ErrShortRead = errors.New("short read")
+)
+
+// Info describes a stored object.
+type Info struct {
+	Key      string
+	Bytes    int64
+	Modified time.Time
+}
+
+// Bucket is a flat folder of immutable objects. All methods may be called by many; each honours its ctx.
+type Bucket interface {
+	// PutIfAbsent stores the concatenation of body under key, durably before it returns nil, or returns ErrExists and
+	// changes nothing. body is only read, and not after the return; an implementation that retries reads it again from the start.
+	// An error other than ErrExists and ErrDenied leaves the outcome unknown.
+	PutIfAbsent(ctx context.Context, key string, body [][]byte) error
+	// GetRange fills dst with the object's bytes from offset on. Fewer bytes than len(dst) is ErrShortRead.
+	GetRange(ctx context.Context, key string, offset int64, dst []byte) error
+	// Head describes one object.
+	Head(ctx context.Context, key string) (Info, error)
+	// List returns up to max objects whose keys have the prefix and sort after startAfter, in key order.
+	List(ctx context.Context, prefix, startAfter string, max int) ([]Info, error)
+	// DeleteMany removes keys, any number of them. A key that does not exist counts as removed. The result has one error for each key, nil where it is gone.
+	DeleteMany(ctx context.Context, keys []string) []error
+	// String is the bucket's URL without secrets.
+	String() string
+	// Close releases connections and locks.
+	Close() error
+}

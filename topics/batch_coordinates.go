@@ -1,0 +1,68 @@
+package topics
+
+import "github.com/inkwell-project/inkwell/kafka"
+
+// The records of __batch_coordinates.c say what happened, offsets and times assigned. The topic keeps a bounded tail; history is in the
+// coordinator's state and asked with Find Segment. Keys: object/<epoch>-<sequence>, partition/<topic id>/<partition>, topic/<topic id>, broker/<id>.
+
+// ObjectCommitted lists the coordinates that an object brought. Segments whose batches were all refused or duplicates are absent.
+type ObjectCommitted struct {
+	Object      kafka.ObjectID
+	ObjectBytes int64
+	Segments    []CommittedSegment
+}
+
+// CommittedSegment has the new coordinates of one partition in offset order; a refused batch splits a segment in two coordinates.
+type CommittedSegment struct {
+	Partition   kafka.TopicIDPartition
+	Coordinates []CommittedCoordinate
+}
+
+// CommittedCoordinate is rpc.Coordinate without the object.
+type CommittedCoordinate struct {
+	Position        int64
+	Bytes           int32
+	BaseOffset      int64
+	LastOffset      int64
+	MaxTimestamp    int64
+	AppendTimestamp int64
+	Batches         int32
+}
+
+// LogStartMoved says that a partition's records below LogStartOffset are gone.
+type LogStartMoved struct {
+	Partition      kafka.TopicIDPartition
+	LogStartOffset int64
+	Reason         LogStartReason
+}
+
+// LogStartReason says why a log start moved.
+type LogStartReason int8
+
+// The reasons.
+const (
+	ReasonDeleteRecords LogStartReason = iota + 1
+	ReasonRetentionTime
+	ReasonRetentionBytes
+)
+
+// TopicDeleted says that the deletion of a topic id was followed: all its coordinates are gone, for ever.
+type TopicDeleted struct {
+	ID kafka.TopicID
+}
+
+// ObjectsReleased lists objects that no coordinate refers to any more.
+type ObjectsReleased struct {
+	Objects []kafka.ObjectID
+}
+
+// ObjectsDeleted lists objects that are gone from object storage.
+type ObjectsDeleted struct {
+	Objects []kafka.ObjectID
+}
+
+// BrokerFenced says that commits of this broker with an epoch below MinEpoch are refused from here on.
+type BrokerFenced struct {
+	Broker   int32
+	MinEpoch int64
+}
