@@ -40,11 +40,11 @@ const (
 )
 
 const (
-	codecMask         = 0x07
-	logAppendTimeBit  = 0x08
-	transactionalBit  = 0x10
-	controlBit        = 0x20
-	magicV2           = 2
+	codecMask        = 0x07
+	logAppendTimeBit = 0x08
+	transactionalBit = 0x10
+	controlBit       = 0x20
+	magicV2          = 2
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
