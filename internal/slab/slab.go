@@ -1,10 +1,3 @@
-// Package slab hands out byte buffers with reference counts, so that a request's bytes can be uploaded, cached and
-// served without a copy, and the memory goes back to a pool when the last holder lets go.
-//
-// # Contract
-//   - Bytes: a buffer belongs to whoever holds a reference. After the last Release its bytes may be overwritten at once.
-//   - Concurrency: all methods may be called by many.
-//   - Failure: releasing twice panics; it would hand one buffer to two owners.
 package slab
 
 import (
@@ -13,19 +6,71 @@ import (
 
 // Pool makes buffers and takes them back. The zero Pool is ready to use.
 type Pool struct {
+	// MaxFree bounds the bytes of buffers that nobody holds and that are kept for reuse. 0 means DefaultMaxFree, less than 0 keeps none.
+	// It must not be changed once the pool is in use.
+	MaxFree int64
+
 	inUse atomic.Int64
+	free  atomic.Int64 // bytes in all free lists
+	hand  atomic.Uint32
+	lists [classCount]freeList
 }
 
-// Buffer is a run of bytes with a reference count, 1 when Get returns it.
+// DefaultMaxFree keeps enough for a few objects and their requests at full load and is small beside a server's memory.
+const DefaultMaxFree = 64 << 20
+
+// Buffer is a run of bytes with a reference count, 1 when Get returns it. Each Get makes a new Buffer, also when the memory is reused: a stale
+// holder's second Release then hits its own dead Buffer and panics, and never the next owner's.
 type Buffer struct {
 	bytes []byte
 	refs  atomic.Int32
+	class int8
 	pool  *Pool
+	owner Owner
+}
+
+// Owner is told when a buffer's last reference is gone and its memory was given back, on the goroutine of the last Release.
+type Owner interface {
+	// BufferReleased gets the size that was asked of GetFor.
+	BufferReleased(n int)
+}
+
+// Ref is a view of a part of a buffer. Whoever gets one holds a reference to Buf, which keeps B valid.
+type Ref struct {
+	Buf *Buffer
+	B   []byte
+}
+
+// Retain adds a reference to the view's buffer and returns the view.
+func (r Ref) Retain() Ref {
+	if r.Buf != nil {
+		r.Buf.Retain()
+	}
+	return r
+}
+
+// Release gives the view's reference back. A view without a buffer (of bytes that nobody counts) is left to the collector.
+func (r Ref) Release() {
+	if r.Buf != nil {
+		r.Buf.Release()
+	}
 }
 
 // Get returns a buffer of n bytes whose content is unspecified.
-func (p *Pool) Get(n int) *Buffer {
-	b := &Buffer{bytes: make([]byte, n), pool: p}
+func (p *Pool) Get(n int) *Buffer { return p.GetFor(n, nil) }
+
+// GetFor is Get for an owner who must know when the last reference is gone: byte credits are given back there.
+func (p *Pool) GetFor(n int, owner Owner) *Buffer {
+	b := &Buffer{pool: p, owner: owner, class: int8(classOf(n))}
+	if b.class < 0 {
+		b.bytes = make([]byte, n)
+	} else {
+		mem := p.lists[b.class].pop(p)
+		if mem == nil {
+			mem = newMemory(classBytes(int(b.class)))
+		}
+		b.bytes = mem[:n]
+	}
 	b.refs.Store(1)
 	p.inUse.Add(int64(cap(b.bytes)))
 	return b
@@ -34,8 +79,14 @@ func (p *Pool) Get(n int) *Buffer {
 // InUse is the number of bytes in buffers that somebody holds.
 func (p *Pool) InUse() int64 { return p.inUse.Load() }
 
+// Free is the number of bytes kept for reuse.
+func (p *Pool) Free() int64 { return p.free.Load() }
+
 // Bytes is the buffer's memory. It is valid while the caller holds a reference.
-func (b *Buffer) Bytes() []byte { return b.bytes }
+func (b *Buffer) Bytes() []byte { return b.bytes[:len(b.bytes):len(b.bytes)] }
+
+// Ref is a view of all of the buffer; it takes over the caller's reference.
+func (b *Buffer) Ref() Ref { return Ref{Buf: b, B: b.Bytes()} }
 
 // Retain adds a reference and returns b.
 func (b *Buffer) Retain() *Buffer {
@@ -49,8 +100,22 @@ func (b *Buffer) Retain() *Buffer {
 func (b *Buffer) Release() {
 	switch n := b.refs.Add(-1); {
 	case n == 0:
-		b.pool.inUse.Add(-int64(cap(b.bytes)))
+		b.recycle()
 	case n < 0:
 		panic("slab: a buffer was released twice")
+	}
+}
+
+func (b *Buffer) recycle() {
+	p, mem, n := b.pool, b.bytes[:cap(b.bytes)], len(b.bytes)
+	p.inUse.Add(-int64(cap(mem)))
+	b.bytes = nil // a late reader gets an empty slice, not another owner's bytes
+	if b.class >= 0 {
+		p.put(int(b.class), mem)
+	} else if poison.Load() {
+		fillPoison(mem)
+	}
+	if b.owner != nil {
+		b.owner.BufferReleased(n)
 	}
 }

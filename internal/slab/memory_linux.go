@@ -1,0 +1,26 @@
+//go:build linux
+
+package slab
+
+import "golang.org/x/sys/unix"
+
+// newMemory returns n bytes. A mapping's pages take memory only once they are touched, so a frame that was announced and never sent costs nothing.
+func newMemory(n int) []byte {
+	if n >= mapBytes && !raceEnabled { // the race detector looks at Go's own memory only
+		b, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+		if err == nil {
+			return b
+		}
+		// vm.max_map_count or an address space limit. Munmap refuses such memory later, and the collector frees it.
+		return make([]byte, n)
+	}
+	return make([]byte, n)
+}
+
+// freeMapped gives b back to the system, or leaves it to the collector when it is heap memory.
+func freeMapped(b []byte) {
+	if len(b) >= mapBytes {
+		// Munmap knows its own mappings by address and refuses others.
+		_ = unix.Munmap(b)
+	}
+}
