@@ -1,0 +1,10 @@
+// Package forwarding proxies what belongs to a coordinator of the Metadata Kafka Cluster: admin calls to the Controller, group calls to the Group
+// Coordinator (KIP-590), and the broker's own registration and membership.
+//
+// # Contract
+//   - Order: calls are independent; a caller that wants order makes one after the other.
+//   - Bytes: requests and answers belong to the caller.
+//   - Concurrency: all methods may be called by many.
+//   - Failure: a call that found no leader is repeated until its context ends, so that a failover is not seen by clients. An answer
+//     that was lost after a request that changes something is an unknown outcome: it is reported as REQUEST_TIMED_OUT, not repeated.
+package forwarding

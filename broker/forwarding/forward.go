@@ -1,0 +1,82 @@
+package forwarding
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/inkwell-project/inkwell/internal/clock"
+	"github.com/inkwell-project/inkwell/rpc"
+)
+
+// Image is the broker's view of its cluster, as far as forwarding needs it.
+type Image interface {
+	// WaitFor returns nil once the view holds the metadata record at offset.
+	WaitFor(ctx context.Context, offset int64) error
+}
+
+// Config of a Forwarder.
+type Config struct {
+	Metadata rpc.Forwarder
+	Image    Image
+	Clock    clock.Clock
+	Jitter   func() float64 // in [0,1)
+	Logger   *slog.Logger
+	// Timeout bounds one proxied call, waiting for a leader included. Calls that park at the coordinator (JoinGroup, SyncGroup) bring their own.
+	Timeout time.Duration
+}
+
+// Forwarder sends requests to the coordinators.
+type Forwarder struct{ cfg Config }
+
+// New makes a Forwarder.
+func New(cfg Config) *Forwarder {
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 30 * time.Second
+	}
+	return &Forwarder{cfg: cfg}
+}
+
+const (
+	firstBackoff = 20 * time.Millisecond
+	lastBackoff  = time.Second
+)
+
+// Forward sends a request and returns the answer once this broker's own image shows what the answer promises, so that
+// a client that created a topic here finds it here. extra is added to the usual timeout: for calls that park.
+func (f *Forwarder) Forward(ctx context.Context, req *rpc.ForwardRequest, extra time.Duration) (*rpc.ForwardResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.cfg.Timeout+extra)
+	defer cancel()
+	for backoff := firstBackoff; ; backoff = min(2*backoff, lastBackoff) {
+		resp, err := f.cfg.Metadata.Forward(ctx, req)
+		switch {
+		case err == nil:
+			if resp.MetadataOffset >= 0 {
+				if err := f.cfg.Image.WaitFor(ctx, resp.MetadataOffset); err != nil {
+					return nil, fmt.Errorf("waiting for metadata offset %d: %w", resp.MetadataOffset, err)
+				}
+			}
+			return resp, nil
+		case !nothingDone(err):
+			return nil, err
+		}
+		wait := time.Duration(float64(backoff) * (0.5 + f.cfg.Jitter()))
+		if sleepErr := clock.Sleep(ctx, f.cfg.Clock, wait); sleepErr != nil {
+			return nil, fmt.Errorf("no coordinator took the request: %w", errors.Join(err, sleepErr))
+		}
+	}
+}
+
+// nothingDone says that the request certainly had no effect, so that it may be repeated.
+func nothingDone(err error) bool {
+	for _, ke := range []*kerr.Error{kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress, kerr.NotController} {
+		if errors.Is(err, ke) {
+			return true
+		}
+	}
+	return false
+}
