@@ -1,0 +1,174 @@
+package client
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const (
+	maxAnswerBytes = 256 << 20
+	handshakeTime  = 10 * time.Second
+)
+
+// conn is one connection with many calls in flight.
+type conn struct {
+	net      net.Conn
+	clientID string
+	done     chan struct{} // closed when the reader has ended
+
+	write sync.Mutex // one frame at a time; held only while writing, under the connection's write deadline
+
+	mu      sync.Mutex // guards what follows
+	nextID  int32
+	waiting map[int32]chan []byte
+	err     error
+}
+
+// dial connects, authenticates and starts the reader.
+func dial(ctx context.Context, cfg Config, address string) (*conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
+	defer cancel()
+	nc, err := cfg.Dial(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{net: nc, clientID: cfg.ClientID, done: make(chan struct{}), waiting: map[int32]chan []byte{}}
+	go c.read()
+	if cfg.Password != "" {
+		if err := c.authenticate(ctx, cfg); err != nil {
+			c.fail(err)
+			<-c.done
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// roundTrip sends one request; sent says whether any byte may have reached the peer.
+func (c *conn) roundTrip(ctx context.Context, key, version int16, body []byte) (answer []byte, sent bool, err error) {
+	wait := make(chan []byte, 1)
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return nil, false, c.err
+	}
+	c.nextID++
+	id := c.nextID
+	c.waiting[id] = wait
+	c.mu.Unlock()
+	if err := c.send(frame(key, version, id, c.clientID, body)); err != nil {
+		c.fail(err)
+	}
+	select {
+	case answer, ok := <-wait:
+		if !ok {
+			return nil, true, c.failed()
+		}
+		return answer, true, nil
+	case <-ctx.Done():
+		c.mu.Lock()
+		delete(c.waiting, id)
+		c.mu.Unlock()
+		return nil, true, context.Cause(ctx)
+	}
+}
+
+const writeTime = 30 * time.Second
+
+func (c *conn) send(b []byte) error {
+	c.write.Lock()
+	defer c.write.Unlock()
+	// The deadline is the kernel's business, not the protocol's: a peer that takes nothing for so long is gone.
+	if err := c.net.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+		return err
+	}
+	_, err := c.net.Write(b)
+	return err
+}
+
+// frame is a request with its size and header; flexible requests have a header of version 2, others of version 1.
+func frame(key, version int16, id int32, clientID string, body []byte) []byte {
+	b := make([]byte, 4, 4+8+2+len(clientID)+1+len(body))
+	b = binary.BigEndian.AppendUint16(b, uint16(key))
+	b = binary.BigEndian.AppendUint16(b, uint16(version))
+	b = binary.BigEndian.AppendUint32(b, uint32(id))
+	b = binary.BigEndian.AppendUint16(b, uint16(len(clientID)))
+	b = append(b, clientID...)
+	if flexible(key, version) {
+		b = append(b, 0) // no tags
+	}
+	b = append(b, body...)
+	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+	return b
+}
+
+func flexible(key, version int16) bool {
+	req := kmsg.RequestForKey(key)
+	if req == nil {
+		return false
+	}
+	req.SetVersion(version)
+	return req.IsFlexible()
+}
+
+// read gives answers to their callers until the connection fails.
+func (c *conn) read() {
+	defer close(c.done)
+	in := bufio.NewReaderSize(c.net, 64<<10)
+	for {
+		var head [8]byte
+		if _, err := io.ReadFull(in, head[:]); err != nil {
+			if err == io.EOF {
+				err = errEnded
+			}
+			c.fail(err)
+			return
+		}
+		size := int64(int32(binary.BigEndian.Uint32(head[:]))) - 4
+		id := int32(binary.BigEndian.Uint32(head[4:]))
+		if size < 0 || size > maxAnswerBytes {
+			c.fail(fmt.Errorf("an answer of %d bytes; at most %d are taken", size, maxAnswerBytes))
+			return
+		}
+		body := make([]byte, size)
+		if _, err := io.ReadFull(in, body); err != nil {
+			c.fail(err)
+			return
+		}
+		c.mu.Lock()
+		wait := c.waiting[id]
+		delete(c.waiting, id)
+		c.mu.Unlock()
+		if wait != nil { // else its caller gave up
+			wait <- body
+		}
+	}
+}
+
+func (c *conn) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return
+	}
+	c.err = err
+	for id, wait := range c.waiting {
+		close(wait)
+		delete(c.waiting, id)
+	}
+	_ = c.net.Close() // its error says nothing that err does not
+}
+
+func (c *conn) failed() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}

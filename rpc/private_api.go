@@ -1,0 +1,122 @@
+package rpc
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/inkwell-project/inkwell/internal/wire"
+	"github.com/inkwell-project/inkwell/kafka"
+)
+
+// Keys of the private APIs, far from Kafka's own. A private request has a Kafka request header (version 1, so not flexible) and a Message as its body.
+const (
+	KeyCommitObjects       int16 = 20000
+	KeyFindSegments        int16 = 20001
+	KeyListOffsets         int16 = 20002
+	KeyDeleteRecords       int16 = 20003
+	KeyDescribePartitions  int16 = 20004
+	KeyRequestWork         int16 = 20005
+	KeyCheckReleased       int16 = 20006
+	KeyCompleteWork        int16 = 20007
+	KeyFollowTopic         int16 = 20008
+	KeyAllocateProducerIDs int16 = 20009
+)
+
+// Tags of Kafka's Envelope request and response (key 58) that carry what a proxied call needs beyond Kafka's own fields.
+const (
+	EnvelopeTargetTag         uint32 = 20000 // request: the Target
+	EnvelopeMetadataOffsetTag uint32 = 20000 // response: the metadata offset, a sint64
+)
+
+// unknownOutcomeCode is kafka.ErrUnknownOutcome on the wire; Kafka's codes are non-negative but for UNKNOWN_SERVER_ERROR (-1).
+const unknownOutcomeCode = -2
+
+// Reply is the body of a private answer: a Message, or an error.
+type Reply struct {
+	Err  error
+	Body []byte
+}
+
+// Append encodes r. An error travels as its Kafka code and text; callers compare codes with errors.Is, never text.
+func (r *Reply) Append(b []byte) []byte {
+	if r.Err == nil {
+		return wire.AppendBytes(b, 3, r.Body)
+	}
+	code := int64(kafka.ErrorCode(r.Err))
+	if errors.Is(r.Err, kafka.ErrUnknownOutcome) {
+		code = unknownOutcomeCode
+	}
+	return wire.AppendString(wire.AppendSint(b, 1, code), 2, r.Err.Error())
+}
+
+// Decode reads what Append wrote; Body aliases b.
+func (r *Reply) Decode(b []byte) error {
+	var code int64
+	var text string
+	err := decode(b, func(d *wire.Decoder) {
+		switch d.Field() {
+		case 1:
+			code = d.Sint()
+		case 2:
+			text = d.String()
+		case 3:
+			r.Body = d.Bytes()
+		}
+	})
+	switch {
+	case err != nil:
+		return err
+	case code == unknownOutcomeCode:
+		r.Err = fmt.Errorf("%s: %w", text, kafka.ErrUnknownOutcome)
+	case code != 0:
+		r.Err = fmt.Errorf("%s: %w", text, kerr.ErrorForCode(int16(code)))
+	}
+	return nil
+}
+
+// Append encodes t for an Envelope.
+func (t *Target) Append(b []byte) []byte {
+	b = wire.AppendSint(b, 1, int64(t.Kind))
+	b = wire.AppendString(b, 2, t.Group)
+	return wire.AppendSint(b, 3, int64(t.Partition))
+}
+
+// Decode reads what Append wrote.
+func (t *Target) Decode(b []byte) error {
+	return decode(b, func(d *wire.Decoder) {
+		switch d.Field() {
+		case 1:
+			t.Kind = TargetKind(d.Sint())
+		case 2:
+			t.Group = d.String()
+		case 3:
+			t.Partition = int32(d.Sint())
+		}
+	})
+}
+
+// Append encodes c as an Envelope's principal.
+func (c *Client) Append(b []byte) []byte {
+	b = wire.AppendString(b, 1, c.Principal)
+	b = wire.AppendString(b, 2, c.ClientID)
+	b = wire.AppendString(b, 3, c.Host)
+	return wire.AppendString(b, 4, c.Listener)
+}
+
+// Decode reads what Append wrote.
+func (c *Client) Decode(b []byte) error {
+	return decode(b, func(d *wire.Decoder) {
+		switch d.Field() {
+		case 1:
+			c.Principal = d.String()
+		case 2:
+			c.ClientID = d.String()
+		case 3:
+			c.Host = d.String()
+		case 4:
+			c.Listener = d.String()
+		}
+	})
+}
