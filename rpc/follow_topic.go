@@ -5,7 +5,7 @@ import "context"
 // TopicFollower tails a topic of the Metadata Kafka Cluster: __metadata into the broker's image, __batch_coordinates into its Cache Manager.
 type TopicFollower interface {
 	// FollowTopic returns records from req.Offset on, waiting up to req.MaxWaitMillis for the first. kerr.OffsetOutOfRange: the records were removed
-	// (StartOffset is set in the answer): the follower starts anew from there.
+	// (the answer is there, too, with StartOffset): the follower starts anew from there.
 	FollowTopic(ctx context.Context, req *FollowTopicRequest) (*FollowTopicResponse, error)
 }
 

@@ -33,7 +33,7 @@ const (
 // unknownOutcomeCode is kafka.ErrUnknownOutcome on the wire; Kafka's codes are non-negative but for UNKNOWN_SERVER_ERROR (-1).
 const unknownOutcomeCode = -2
 
-// Reply is the body of a private answer: a Message, or an error.
+// Reply is the body of a private answer: a Message, an error, or an error with a Message that explains it (FollowTopic's OFFSET_OUT_OF_RANGE).
 type Reply struct {
 	Err  error
 	Body []byte
@@ -41,8 +41,9 @@ type Reply struct {
 
 // Append encodes r. An error travels as its Kafka code and text; callers compare codes with errors.Is, never text.
 func (r *Reply) Append(b []byte) []byte {
+	b = wire.AppendBytes(b, 3, r.Body)
 	if r.Err == nil {
-		return wire.AppendBytes(b, 3, r.Body)
+		return b
 	}
 	code := int64(kafka.ErrorCode(r.Err))
 	if errors.Is(r.Err, kafka.ErrUnknownOutcome) {

@@ -135,10 +135,10 @@ func call(ctx context.Context, c *Client, k kind, parks time.Duration, key int16
 	if err := reply.Decode(body); err != nil {
 		return fmt.Errorf("the answer to private request %d: %w", key, err)
 	}
-	if reply.Err != nil {
-		return reply.Err
+	if err := answer.Decode(reply.Body); err != nil {
+		return fmt.Errorf("the answer to private request %d: %w", key, err)
 	}
-	return answer.Decode(reply.Body)
+	return reply.Err
 }
 
 func (c *Client) roundTrip(ctx context.Context, k kind, key, version int16, body []byte) ([]byte, error) {

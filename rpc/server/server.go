@@ -55,7 +55,7 @@ func private[Q, A any, PQ message[Q], PA message[A]](tenants Tenants, key int16,
 		}
 		if err == nil {
 			var answer PA
-			if answer, err = call(cluster, ctx, req); err == nil {
+			if answer, err = call(cluster, ctx, req); answer != nil {
 				reply.Body = answer.Append(nil)
 			}
 		}
