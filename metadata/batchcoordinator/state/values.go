@@ -1,0 +1,228 @@
+package state
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/rpc"
+)
+
+// Every value begins with a version, so that a later release can tell what it reads; fields are varints.
+const valueVersion = 1
+
+// Damaged is what reading a value that this release did not write panics with. Apply turns it into ErrHalt.
+type Damaged struct{ What string }
+
+func (d *Damaged) Error() string {
+	return fmt.Sprintf("batch coordinator state: the value of a %s is damaged or of a newer release", d.What)
+}
+
+type valueReader struct {
+	rest []byte
+	what string
+}
+
+func readValue(b []byte, what string) valueReader {
+	if len(b) == 0 || b[0] != valueVersion {
+		panic(&Damaged{what})
+	}
+	return valueReader{b[1:], what}
+}
+
+func (r *valueReader) uint() uint64 {
+	v, n := binary.Uvarint(r.rest)
+	if n <= 0 {
+		panic(&Damaged{r.what})
+	}
+	r.rest = r.rest[n:]
+	return v
+}
+
+func (r *valueReader) int() int64 {
+	v, n := binary.Varint(r.rest)
+	if n <= 0 {
+		panic(&Damaged{r.what})
+	}
+	r.rest = r.rest[n:]
+	return v
+}
+
+// count reads the length of a list whose elements have at least one byte each.
+func (r *valueReader) count() int {
+	n := r.uint()
+	if n > uint64(len(r.rest)) {
+		panic(&Damaged{r.what})
+	}
+	return int(n)
+}
+
+// Partition is the state of one topic-partition.
+type Partition struct {
+	LogStartOffset int64
+	HighWatermark  int64
+	// FirstUnstableOffset is the first offset of the oldest open transaction, -1 without one: the last stable offset.
+	FirstUnstableOffset int64
+	Bytes               int64 // of live coordinates
+	Coordinates         int64
+	// MaxTimestamp is the greatest of the live coordinates' and so the last entry of the time index; -1 when that is empty.
+	MaxTimestamp int64
+	// LastAppendTime is the last time given with LogAppendTime; the next is never lower.
+	LastAppendTime int64
+}
+
+func newPartition() Partition {
+	return Partition{FirstUnstableOffset: -1, MaxTimestamp: -1, LastAppendTime: -1}
+}
+
+// LastStableOffset bounds what a read_committed reader sees.
+func (p *Partition) LastStableOffset() int64 {
+	if p.FirstUnstableOffset >= 0 {
+		return p.FirstUnstableOffset
+	}
+	return p.HighWatermark
+}
+
+func (p *Partition) appendValue(b []byte) []byte {
+	b = append(b, valueVersion)
+	b = binary.AppendVarint(b, p.LogStartOffset)
+	b = binary.AppendVarint(b, p.HighWatermark)
+	b = binary.AppendVarint(b, p.FirstUnstableOffset)
+	b = binary.AppendVarint(b, p.Bytes)
+	b = binary.AppendVarint(b, p.Coordinates)
+	b = binary.AppendVarint(b, p.MaxTimestamp)
+	return binary.AppendVarint(b, p.LastAppendTime)
+}
+
+func readPartition(v []byte) Partition {
+	r := readValue(v, "partition")
+	return Partition{
+		LogStartOffset: r.int(), HighWatermark: r.int(), FirstUnstableOffset: r.int(), Bytes: r.int(),
+		Coordinates: r.int(), MaxTimestamp: r.int(), LastAppendTime: r.int(),
+	}
+}
+
+// coordinate is rpc.Coordinate and the time of its commit, which retention uses where records have no timestamp.
+type coordinate struct {
+	rpc.Coordinate
+	committed int64
+}
+
+// retentionTime is what retention.ms is compared with.
+func (c *coordinate) retentionTime() int64 {
+	if c.MaxTimestamp < 0 {
+		return c.committed
+	}
+	return c.MaxTimestamp
+}
+
+func (c *coordinate) appendValue(b []byte) []byte {
+	b = append(b, valueVersion)
+	b = binary.AppendVarint(b, c.Object.Epoch)
+	b = binary.AppendVarint(b, c.Object.Sequence)
+	b = binary.AppendVarint(b, c.Position)
+	b = binary.AppendVarint(b, int64(c.Bytes))
+	b = binary.AppendVarint(b, c.LastOffset-c.BaseOffset)
+	b = binary.AppendVarint(b, c.MaxTimestamp)
+	b = binary.AppendVarint(b, c.AppendTimestamp)
+	b = binary.AppendVarint(b, int64(c.Batches))
+	return binary.AppendVarint(b, c.committed)
+}
+
+func readCoordinate(key, v []byte) coordinate {
+	r := readValue(v, "coordinate")
+	var c coordinate
+	c.Object = kafka.ObjectID{Epoch: r.int(), Sequence: r.int()}
+	c.Position, c.Bytes = r.int(), int32(r.int())
+	c.LastOffset = numberAt(key, partitionKeyLen)
+	c.BaseOffset = c.LastOffset - r.int()
+	c.MaxTimestamp, c.AppendTimestamp, c.Batches, c.committed = r.int(), r.int(), int32(r.int()), r.int()
+	return c
+}
+
+// object is what this partition knows of an object in storage.
+type object struct {
+	refs         int64 // live coordinates here
+	bytes        int64
+	released     int64 // when refs became 0
+	since        int64 // time in its key of the garbage pool
+	coordinators []int32
+}
+
+func (o *object) appendValue(b []byte) []byte {
+	b = append(b, valueVersion)
+	b = binary.AppendVarint(b, o.refs)
+	b = binary.AppendVarint(b, o.bytes)
+	b = binary.AppendVarint(b, o.released)
+	b = binary.AppendVarint(b, o.since)
+	b = binary.AppendUvarint(b, uint64(len(o.coordinators)))
+	for _, c := range o.coordinators {
+		b = binary.AppendVarint(b, int64(c))
+	}
+	return b
+}
+
+func readObject(v []byte) object {
+	r := readValue(v, "object")
+	o := object{refs: r.int(), bytes: r.int(), released: r.int(), since: r.int()}
+	o.coordinators = make([]int32, r.count())
+	for i := range o.coordinators {
+		o.coordinators[i] = int32(r.int())
+	}
+	return o
+}
+
+// lease is work that one broker has until the deadline.
+type lease struct {
+	broker   int32
+	epoch    int64
+	deadline int64
+	objects  []kafka.ObjectID
+}
+
+func (l *lease) appendValue(b []byte) []byte {
+	b = append(b, valueVersion)
+	b = binary.AppendVarint(b, int64(l.broker))
+	b = binary.AppendVarint(b, l.epoch)
+	b = binary.AppendVarint(b, l.deadline)
+	b = binary.AppendUvarint(b, uint64(len(l.objects)))
+	for _, id := range l.objects {
+		b = binary.AppendVarint(b, id.Epoch)
+		b = binary.AppendVarint(b, id.Sequence)
+	}
+	return b
+}
+
+func readLease(v []byte) lease {
+	r := readValue(v, "lease")
+	l := lease{broker: int32(r.int()), epoch: r.int(), deadline: r.int()}
+	l.objects = make([]kafka.ObjectID, r.count())
+	for i := range l.objects {
+		l.objects[i] = kafka.ObjectID{Epoch: r.int(), Sequence: r.int()}
+	}
+	return l
+}
+
+// brokerEpoch is one epoch that committed here and was not fenced yet.
+type brokerEpoch struct {
+	broker       int32
+	acknowledged int64 // objects with a lower sequence are settled: their results are forgotten, late copies refused
+}
+
+func (e *brokerEpoch) appendValue(b []byte) []byte {
+	b = append(b, valueVersion)
+	b = binary.AppendVarint(b, int64(e.broker))
+	return binary.AppendVarint(b, e.acknowledged)
+}
+
+func readBrokerEpoch(v []byte) brokerEpoch {
+	r := readValue(v, "broker epoch")
+	return brokerEpoch{broker: int32(r.int()), acknowledged: r.int()}
+}
+
+func appendNumber(b []byte, n int64) []byte { return binary.AppendVarint(append(b, valueVersion), n) }
+
+func readNumber(v []byte, what string) int64 {
+	r := readValue(v, what)
+	return r.int()
+}
