@@ -15,7 +15,7 @@ func messages() []Message {
 		&CommitObjectsRequest{}, &CommitObjectsResponse{}, &FindSegmentsRequest{}, &FindSegmentsResponse{}, &ListOffsetsRequest{}, &ListOffsetsResponse{},
 		&DeleteRecordsRequest{}, &DeleteRecordsResponse{}, &DescribePartitionsRequest{}, &DescribePartitionsResponse{}, &RequestWorkRequest{}, &RequestWorkResponse{},
 		&CheckReleasedRequest{}, &CheckReleasedResponse{}, &CompleteWorkRequest{}, &CompleteWorkResponse{}, &FollowTopicRequest{}, &FollowTopicResponse{},
-		&AllocateProducerIDsRequest{}, &AllocateProducerIDsResponse{},
+		&DescribeClusterRequest{}, &DescribeClusterResponse{}, &AllocateProducerIDsRequest{}, &AllocateProducerIDsResponse{},
 	}
 }
 

@@ -22,4 +22,5 @@ type MetadataCluster interface {
 	TopicFollower
 	Forwarder
 	ProducerIDAllocator
+	ClusterDescriber
 }

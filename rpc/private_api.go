@@ -22,6 +22,7 @@ const (
 	KeyCompleteWork        int16 = 20007
 	KeyFollowTopic         int16 = 20008
 	KeyAllocateProducerIDs int16 = 20009
+	KeyDescribeCluster     int16 = 20010
 )
 
 // Tags of Kafka's Envelope request and response (key 58) that carry what a proxied call needs beyond Kafka's own fields.

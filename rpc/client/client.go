@@ -219,6 +219,12 @@ func (c *Client) AllocateProducerIDs(ctx context.Context, req *rpc.AllocateProdu
 	return answer, call(ctx, c, reads, 0, rpc.KeyAllocateProducerIDs, req, answer)
 }
 
+// DescribeCluster implements rpc.ClusterDescriber.
+func (c *Client) DescribeCluster(ctx context.Context, req *rpc.DescribeClusterRequest) (*rpc.DescribeClusterResponse, error) {
+	answer := new(rpc.DescribeClusterResponse)
+	return answer, call(ctx, c, reads, 0, rpc.KeyDescribeCluster, req, answer)
+}
+
 // Forward implements rpc.Forwarder with Kafka's Envelope. ctx bounds it, for JoinGroup may park for minutes.
 func (c *Client) Forward(ctx context.Context, req *rpc.ForwardRequest) (*rpc.ForwardResponse, error) {
 	envelope := kmsg.NewPtrEnvelopeRequest()

@@ -33,6 +33,7 @@ func APIs(tenants Tenants) []listener.API {
 		private(tenants, rpc.KeyCompleteWork, rpc.MetadataCluster.CompleteWork),
 		private(tenants, rpc.KeyFollowTopic, rpc.MetadataCluster.FollowTopic),
 		private(tenants, rpc.KeyAllocateProducerIDs, rpc.MetadataCluster.AllocateProducerIDs),
+		private(tenants, rpc.KeyDescribeCluster, rpc.MetadataCluster.DescribeCluster),
 		{Key: kmsg.Envelope.Int16(), Serve: func(ctx context.Context, r *listener.Request) { r.Reply(envelope(ctx, tenants, r)) }},
 	}
 }
