@@ -112,16 +112,8 @@ func (c *cell) timerFired(g *classic.Group, key classic.TimerKey, id uint64) {
 				delete(c.timers, key)
 			}
 			g.TimerFired(c.r.c.now(), key, id)
-			c.noteGeneration(g)
 		}
 	})
-}
-
-// noteGeneration is called after events that may complete a join phase.
-func (c *cell) noteGeneration(g *classic.Group) {
-	if g.State() == classic.CompletingRebalance {
-		c.r.c.logger.Debug("new generation", "group", c.id, "generation", g.Generation())
-	}
 }
 
 // startSave replicates the group's metadata when its turn comes, and tells the group how it went.
@@ -146,16 +138,19 @@ func (c *cell) startSave(g *classic.Group, e classic.Save) {
 			}
 			c.r.c.logger.Warn("group metadata was not saved", "group", c.id, "generation", e.Value.Generation, "error", err)
 		}
+		stable := false
 		c.with(func(c *cell) {
 			c.writes.done(place)
 			if c.group == g {
 				before := g.State()
 				g.Saved(c.r.c.now(), e.ID, code)
-				if before == classic.CompletingRebalance && g.State() == classic.Stable {
-					c.r.c.metrics.rebalances.Inc()
-				}
+				stable = before == classic.CompletingRebalance && g.State() == classic.Stable
 			}
 		})
+		if stable {
+			c.r.c.metrics.rebalances.Inc()
+			c.r.c.logger.Info("rebalanced group", "group", c.id, "generation", e.Value.Generation, "members", len(e.Value.Members))
+		}
 		if err != nil {
 			c.reload()
 		}
@@ -166,11 +161,11 @@ func (c *cell) startSave(g *classic.Group, e classic.Save) {
 func (c *cell) reload() {
 	var value kmsg.GroupMetadataValue
 	var saved, offsets bool
-	c.r.c.cfg.Log.View(func(s statestore.Reader) {
+	err := c.r.c.view(func(s statestore.Reader) {
 		value, saved = state.ReadGroup(s, c.id)
 		offsets = state.HasOffsets(s, c.id)
 	})
-	if !saved && !offsets {
+	if err != nil || !saved && !offsets {
 		return
 	}
 	now := c.r.c.now()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/metadata/groupcoordinator/classic"
+	"github.com/inkwell-project/inkwell/metadata/statestore"
 	"github.com/inkwell-project/inkwell/rpc"
 )
 
@@ -146,6 +147,22 @@ func (c *Coordinator) handle(ctx context.Context, client rpc.Client, req kmsg.Re
 	}
 }
 
+// view is Log.View; a damaged state is an error here, which fails the request and not the process.
+func (c *Coordinator) view(fn func(statestore.Reader)) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			failure, ok := p.(*statestore.Failure)
+			if !ok {
+				panic(p)
+			}
+			c.logger.Error("the state of groups cannot be read", "error", failure)
+			err = fmt.Errorf("%w: %w", kerr.KafkaStorageError, failure)
+		}
+	}()
+	c.cfg.Log.View(fn)
+	return nil
+}
+
 // now is the clock's time as Kafka writes it.
 func (c *Coordinator) now() int64 { return c.cfg.Clock.Now().UnixMilli() }
 
@@ -156,6 +173,8 @@ func (r *reign) writeError(ctx context.Context, err error) *kerr.Error {
 		return r.endedWith()
 	}
 	switch known := kafka.ErrorOf(err); known {
+	case kerr.KafkaStorageError:
+		return kerr.NotCoordinator
 	case kerr.RequestTimedOut, kerr.IllegalGeneration: // the latter: a later leader's generation is saved
 		return kerr.CoordinatorNotAvailable
 	default:

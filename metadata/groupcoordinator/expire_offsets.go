@@ -77,7 +77,7 @@ func (r *reign) expired(c *cell) (cmd *state.DeleteOffsets, more, all bool) {
 		}
 	}
 	cmd, all = &state.DeleteOffsets{TimestampMillis: now}, true
-	r.c.cfg.Log.View(func(s statestore.Reader) {
+	err := r.c.view(func(s statestore.Reader) {
 		state.ScanOffsets(s, c.id, func(o state.StoredOffset) bool {
 			if subscribed(o.Topic) || !isOver(&o.Value) {
 				all = false
@@ -92,6 +92,9 @@ func (r *reign) expired(c *cell) (cmd *state.DeleteOffsets, more, all bool) {
 			return true
 		})
 	})
+	if err != nil {
+		return nil, false, false
+	}
 	c.with(func(c *cell) {
 		if c.group == nil || c.group.OffsetExpiry() != rule {
 			cmd = nil // members came or went meanwhile; the next check looks again
@@ -125,7 +128,7 @@ func (c *Coordinator) OnTopicsDeleted(ctx context.Context, names []string) error
 		return kerror
 	}
 	var keys []state.OffsetKey
-	c.cfg.Log.View(func(s statestore.Reader) {
+	err := c.view(func(s statestore.Reader) {
 		state.ScanAllOffsets(s, func(o state.StoredOffset) bool {
 			if deleted[o.Topic] {
 				keys = append(keys, state.OffsetKey{Group: o.Group, Topic: o.Topic, Partition: o.Partition, CommittedAtMillis: o.Value.CommitTimestamp})
@@ -133,6 +136,9 @@ func (c *Coordinator) OnTopicsDeleted(ctx context.Context, names []string) error
 			return true
 		})
 	})
+	if err != nil {
+		return err
+	}
 	for len(keys) > 0 {
 		n := min(len(keys), c.cfg.Settings.MaxExpiredOffsetsPerRun)
 		if _, kerror := r.propose(ctx, &state.DeleteOffsets{TimestampMillis: c.now(), Offsets: keys[:n]}); kerror != nil {

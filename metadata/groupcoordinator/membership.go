@@ -43,7 +43,6 @@ func (c *Coordinator) joinGroup(ctx context.Context, client rpc.Client, req *kms
 			cell.setGroup(classic.NewForJoin(req.Group, c.group, now))
 		}
 		cell.group.Join(now, id, classic.Client{ID: client.ClientID, Host: client.Host}, req, newID)
-		cell.noteGeneration(cell.group)
 	})
 }
 

@@ -31,13 +31,16 @@ func (c *Coordinator) offsetFetch(ctx context.Context, req *kmsg.OffsetFetchRequ
 		return nil, context.Cause(ctx)
 	}
 	if kerror == nil {
-		c.cfg.Log.View(func(s statestore.Reader) {
+		err := c.view(func(s statestore.Reader) {
 			for i := range groups {
 				answers[i] = fetchGroup(s, &groups[i], req.Version)
 			}
 		})
-		if r.ctx.Err() != nil {
+		switch {
+		case r.ctx.Err() != nil:
 			kerror = r.endedWith()
+		case err != nil:
+			kerror = r.writeError(ctx, err)
 		}
 	}
 	if kerror != nil {

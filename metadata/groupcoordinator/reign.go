@@ -7,10 +7,12 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/inkwell-project/inkwell/internal/clock"
 	"github.com/inkwell-project/inkwell/metadata/groupcoordinator/classic"
 	"github.com/inkwell-project/inkwell/metadata/groupcoordinator/state"
 	"github.com/inkwell-project/inkwell/metadata/statestore"
@@ -31,19 +33,27 @@ type reign struct {
 	ended bool
 }
 
+const loadRetryInterval = time.Second
+
 func beginReign(ctx context.Context, c *Coordinator, term uint64) *reign {
 	r := &reign{c: c, term: term, cells: map[string]*cell{}}
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	c.reign.Store(r) // from here on COORDINATOR_LOAD_IN_PROGRESS
-	r.load()
-	c.metrics.lastExpiry.Store(c.now())
-	r.loaded.Store(true)
-	r.wg.Go(r.expireLoop)
+	r.wg.Go(func() {
+		for r.load() != nil { // logged; until it succeeds clients are told to wait
+			if clock.Sleep(r.ctx, c.cfg.Clock, loadRetryInterval) != nil {
+				return
+			}
+		}
+		c.metrics.lastExpiry.Store(c.now())
+		r.loaded.Store(true)
+		r.expireLoop()
+	})
 	return r
 }
 
 // load takes all groups from the state into memory, those with nothing but offsets too.
-func (r *reign) load() {
+func (r *reign) load() error {
 	start := r.c.cfg.Clock.Now()
 	type saved struct {
 		group string
@@ -51,10 +61,13 @@ func (r *reign) load() {
 	}
 	var groups []saved
 	var withOffsets []string
-	r.c.cfg.Log.View(func(s statestore.Reader) {
+	err := r.c.view(func(s statestore.Reader) {
 		state.ScanGroups(s, func(group string, v *kmsg.GroupMetadataValue) { groups = append(groups, saved{group, *v}) })
 		state.ScanGroupsWithOffsets(s, func(group string) { withOffsets = append(withOffsets, group) })
 	})
+	if err != nil {
+		return err
+	}
 	now := r.c.now()
 	for i := range groups {
 		r.withCell(groups[i].group, func(c *cell) { c.setGroup(classic.Load(c.id, r.c.group, now, &groups[i].value)) })
@@ -67,6 +80,7 @@ func (r *reign) load() {
 		})
 	}
 	r.c.logger.Info("leading groups", "term", r.term, "groups", len(groups), "with_offsets", len(withOffsets), "took", r.c.cfg.Clock.Now().Sub(start))
+	return nil
 }
 
 // end answers everything that is parked and waits for the reign's goroutines.

@@ -205,7 +205,7 @@ func (s *story) join(d *datadriven.TestData, group string, cl *client) {
 	s.send(cl, "join", req, func(resp kmsg.Response) string {
 		r := resp.(*kmsg.JoinGroupResponse)
 		if r.ErrorCode != 0 {
-			if r.MemberID != "" {
+			if r.ErrorCode == kerr.MemberIDRequired.Code {
 				cl.memberID = r.MemberID
 			}
 			return fmt.Sprintf("%s member=%s", errName(r.ErrorCode), r.MemberID)
