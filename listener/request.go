@@ -3,6 +3,7 @@ package listener
 import (
 	"context"
 	"net"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -17,8 +18,10 @@ type API struct {
 	// goroutine: until Serve returns the next request is not looked at (as Kafka mutes a channel). A handler that wants requests
 	// pipelined (Produce) hands its work on, returns, and answers later; answers leave in request order all the same.
 	Serve func(ctx context.Context, r *Request)
-	// Private APIs have bodies that kmsg does not know: Request.Message is nil and Request.Body has the bytes.
+	// Private APIs have bodies that kmsg does not know: Request.Message is nil and Request.Body has the bytes. They are not told to clients.
 	Private bool
+	// Name is the label of a private API in metrics and logs; others have Kafka's name.
+	Name string
 }
 
 // Request is one request of a client. It must be answered exactly once, with one of the Reply methods.
@@ -31,12 +34,25 @@ type Request struct {
 	Message kmsg.Request
 	Body    []byte // after the header
 	Frame   *slab.Buffer
+	// Received is when the last byte of the frame was read.
+	Received time.Time
 
 	reply func(*Request, Response)
+	call  *call // nil for a request that came from NewRequest
+}
+
+// NewRequest makes a request that did not come from a socket: one that travels inside another (Envelope), or a test's. The answer is given to
+// reply, which takes over the duties of Response (Release). The request has no Frame.
+func NewRequest(conn *Conn, m kmsg.Request, reply func(Response)) *Request {
+	return &Request{
+		Conn: conn, Key: m.Key(), Version: m.GetVersion(), Message: m,
+		reply: func(_ *Request, resp Response) { reply(resp) },
+	}
 }
 
 // Response is the answer to one request.
 type Response struct {
+	// Message is encoded before Reply returns; its version is set to the request's.
 	Message kmsg.Response
 	// Vector is used instead of Message where it is set: the encoded body after the response header. It is written without a copy.
 	Vector net.Buffers
@@ -45,6 +61,8 @@ type Response struct {
 	// None: no answer is sent (acks=0). Close ends the connection after it (Kafka does so on malformed requests and on failed acks=0 produce).
 	None  bool
 	Close bool
+	// Throttle: the next request of this connection is not read for so long (quotas).
+	Throttle time.Duration
 }
 
 // Reply answers with a message.
@@ -52,3 +70,6 @@ func (r *Request) Reply(m kmsg.Response) { r.reply(r, Response{Message: m}) }
 
 // ReplyWith answers with any form of Response.
 func (r *Request) ReplyWith(resp Response) { r.reply(r, resp) }
+
+// ReplyNone ends the request without an answer (acks=0).
+func (r *Request) ReplyNone() { r.reply(r, Response{None: true}) }

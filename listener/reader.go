@@ -1,0 +1,133 @@
+package listener
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/inkwell-project/inkwell/internal/slab"
+)
+
+// Kafka's sasl.server.max.receive.size: who has not shown a name yet cannot take up much memory.
+const maxBytesBeforeAuth = 524288
+
+// readRequest reads one frame and gives it to its API.
+func (c *connection) readRequest() error {
+	if err := c.awaitRoom(); err != nil {
+		return err
+	}
+	size, err := c.readSize()
+	if err != nil {
+		return err
+	}
+	frame, err := c.readBody(size)
+	if err != nil {
+		return err
+	}
+	return c.dispatch(frame)
+}
+
+// awaitRoom holds the reader while too much of this connection is unanswered or unwritten, or while it is throttled.
+func (c *connection) awaitRoom() error {
+	for !c.q.hasRoom() {
+		select {
+		case <-c.q.space:
+		case <-c.ctx.Done():
+			return c.readError(nil)
+		case <-c.s.draining:
+			return errDraining
+		}
+	}
+	until := c.mutedUntil.Load()
+	if until == 0 {
+		return nil
+	}
+	c.mutedUntil.CompareAndSwap(until, 0)
+	t := c.s.cfg.Clock.NewTimer(time.Unix(0, until).Sub(c.s.cfg.Clock.Now()))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-c.ctx.Done():
+		return c.readError(nil)
+	case <-c.s.draining:
+		return errDraining
+	}
+}
+
+func (c *connection) readSize() (int, error) {
+	if c.br.Buffered() < 4 {
+		if err := c.awaitSize(); err != nil {
+			return 0, err
+		}
+	} else if c.s.isDraining() {
+		return 0, errDraining
+	}
+	b, _ := c.br.Peek(4)
+	size := int(int32(binary.BigEndian.Uint32(b)))
+	_, _ = c.br.Discard(4)
+	switch bound := c.s.cfg.MaxRequestBytes; {
+	case size < 8: // key, version, correlation id
+		return 0, fmt.Errorf("%w: a frame of %d bytes has no request header", ErrMalformed, size)
+	case size > bound:
+		return 0, fmt.Errorf("%w: a frame of %d bytes is larger than socket.request.max.bytes=%d; raise it if a client needs requests of this size", ErrMalformed, size, bound)
+	case c.s.cfg.RequireAuth && !c.auth.done && size > maxBytesBeforeAuth:
+		return 0, fmt.Errorf("%w: a frame of %d bytes before authentication, at most %d are taken", ErrMalformed, size, maxBytesBeforeAuth)
+	}
+	return size, nil
+}
+
+// awaitSize waits for the first bytes of a frame. A connection on which a request is being worked on is not idle.
+func (c *connection) awaitSize() error {
+	for {
+		if err := c.deadline(c.s.cfg.IdleTimeout); err != nil {
+			return err
+		}
+		_, err := c.br.Peek(4)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, os.ErrDeadlineExceeded) && c.br.Buffered() == 0 && c.q.busy() && !c.s.isDraining():
+			continue
+		}
+		return c.readError(err)
+	}
+}
+
+// readBody takes the credits first: until they are there the rest of the frame stays in the socket, and the client is pushed back.
+func (c *connection) readBody(size int) (*slab.Buffer, error) {
+	if err := c.takeCredits(size); err != nil {
+		return nil, err
+	}
+	frame := c.s.cfg.Pool.GetFor(size, c.s.credits)
+	if err := c.fill(frame.Bytes()); err != nil {
+		frame.Release()
+		return nil, err
+	}
+	return frame, nil
+}
+
+func (c *connection) takeCredits(size int) error {
+	start := c.s.cfg.Clock.Now()
+	if !c.s.credits.acquire(int64(size), c.ctx.Done(), c.s.draining) {
+		return c.readError(nil)
+	}
+	c.s.metrics.creditWait.Observe(c.s.cfg.Clock.Now().Sub(start).Seconds())
+	return nil
+}
+
+func (c *connection) fill(body []byte) error {
+	if c.br.Buffered() < len(body) {
+		needed := c.s.cfg.FrameTimeout + time.Duration(float64(len(body))/float64(c.s.cfg.MinBytesPerSecond)*float64(time.Second))
+		if err := c.deadline(min(needed, max(c.s.cfg.IdleTimeout, c.s.cfg.FrameTimeout))); err != nil {
+			return err
+		}
+	}
+	if _, err := io.ReadFull(c.br, body); err != nil {
+		return c.readError(err)
+	}
+	return nil
+}
