@@ -16,11 +16,11 @@ import (
 	"github.com/inkwell-project/inkwell/topics"
 )
 
-// TestScenarios runs the stories in testdata. Topics are single letters; an object is <epoch>-<sequence>. A commit's
+// TestScenarios runs the stories in testdata/scenarios. Topics are single letters; an object is <epoch>-<sequence>. A commit's
 // input has a line for each object (object 7-0 bytes=...), segment (segment t/0 pos=0 log-append-time) and batch
 // (batch records=3 bytes=100 ts=1000 producer=42 epoch=0 seq=0).
 func TestScenarios(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/scenarios", func(t *testing.T, path string) {
 		s := &scenario{t: t, store: &store{}, machine: New(), index: 1}
 		datadriven.RunTest(t, path, s.run)
 	})

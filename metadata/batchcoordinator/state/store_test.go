@@ -73,4 +73,3 @@ func (s *store) hash() uint64 {
 	}
 	return h.Sum64()
 }
-

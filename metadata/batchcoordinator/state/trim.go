@@ -145,9 +145,9 @@ func (m *Machine) removeCoordinate(p *entry[kafka.TopicIDPartition, Partition], 
 // missing. The walk is one step where timestamps grow with offsets.
 func (m *Machine) mendTimeIndex(p *entry[kafka.TopicIDPartition, Partition], greatest int64) {
 	next := int64(math.MaxInt64) // last offset of the first entry that is left
-	m.key = appendOffsetKey(m.key[:0], prefixTime, p.key, greatest+1)
-	m.key2 = appendOffsetKey(m.key2[:0], prefixTime, p.key, math.MaxInt64)
-	m.tx.Scan(m.key, m.key2, func(_, v []byte) bool {
+	m.key = appendOffsetKey(m.key[:0], prefixTime, p.key, max(greatest, 0)) // its own entry is gone
+	m.key2 = appendPartitionKey(m.key2[:0], prefixTime, p.key)
+	m.tx.Scan(m.key, after(m.key2), func(_, v []byte) bool {
 		next = readNumber(v, "time index")
 		return false
 	})

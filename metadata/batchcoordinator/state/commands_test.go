@@ -1,0 +1,90 @@
+package state
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+
+	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/metadata/raftlog"
+	"github.com/inkwell-project/inkwell/rpc"
+)
+
+var sampleCommands = []Command{
+	&CommitObjects{Broker: 3, BrokerEpoch: 9, AcknowledgedBelow: 4, MetadataOffset: 77, Objects: []rpc.ObjectCommit{
+		{Object: kafka.ObjectID{Epoch: 9, Sequence: 5}, ObjectBytes: 1 << 20, Coordinators: []int32{0, 3}, Segments: []rpc.SegmentCommit{
+			{Partition: kafka.TopicIDPartition{ID: kafka.TopicID{1}, Partition: 6}, Position: 512, LogAppendTime: true, Batches: []rpc.BatchCommit{
+				{Bytes: 100, Records: 4, MaxTimestamp: 1700000000000, ProducerID: 11, ProducerEpoch: 2, BaseSequence: 2147483647},
+				{Bytes: 200, Records: 1, MaxTimestamp: -1, ProducerID: -1, ProducerEpoch: -1, BaseSequence: -1},
+			}},
+			{Partition: kafka.TopicIDPartition{ID: kafka.TopicID{2}}},
+		}},
+		{Object: kafka.ObjectID{Epoch: 9, Sequence: 6}},
+	}, Refused: []RefusedSegment{{0, 1, 100}}},
+	&DeleteRecords{MaxCoordinates: 10, Partitions: []rpc.DeleteRecords{{Partition: kafka.TopicIDPartition{ID: kafka.TopicID{1}, Partition: 1}, Before: -1}}},
+	&ApplyRetention{MaxCoordinates: 10, Partitions: []PartitionRetention{{kafka.TopicIDPartition{ID: kafka.TopicID{1}}, 1700000000000, -1}}},
+	&DeleteTopic{ID: kafka.TopicID{5}, MaxCoordinates: 3},
+	&FenceBrokers{MetadataOffset: 100, Live: []BrokerEpoch{{1, 20}, {0, 0}}},
+	&LeaseWork{Broker: 1, BrokerEpoch: 2, MaxObjects: 3, DelayMillis: 4, TimeoutMillis: 5},
+	&CompleteWork{Broker: 1, BrokerEpoch: 2, Lease: 3, RetryMillis: 4, Deleted: []kafka.ObjectID{{Epoch: 1, Sequence: 2}, {}}},
+	&ExpireProducers{Cutoff: 5, Producers: []PartitionProducer{{kafka.TopicIDPartition{ID: kafka.TopicID{1}}, 42}}},
+}
+
+func TestCommandsRoundTrip(t *testing.T) {
+	for _, c := range sampleCommands {
+		now, got, err := Decode(Encode(1234, c))
+		if err != nil || now != 1234 || !reflect.DeepEqual(got, c) {
+			t.Errorf("%T: %+v at %d, %v", c, got, now, err)
+		}
+	}
+}
+
+func TestNewerCommandHalts(t *testing.T) {
+	newer := Encode(1, sampleCommands[3])
+	newer[1] = commandVersion + 1
+	for _, b := range [][]byte{newer, {}, {0xff}, {8, 1, 16, 2, 0xf2, 0x7, 0}} {
+		s := &store{}
+		_, _, err := New().Apply(s, 1, b)
+		if !errors.Is(err, raftlog.ErrHalt) {
+			t.Errorf("command %x: %v, want ErrHalt", b, err)
+		}
+		if len(s.keys) != 0 {
+			t.Errorf("command %x left %d keys", b, len(s.keys))
+		}
+	}
+}
+
+func TestDamagedStateHalts(t *testing.T) {
+	s := &store{}
+	tp := sampleCommands[0].(*CommitObjects).Objects[0].Segments[0].Partition
+	s.Set(appendPartitionKey(nil, prefixPartition, tp), []byte{valueVersion + 1})
+	if _, _, err := New().Apply(s, 1, Encode(1, sampleCommands[0])); !errors.Is(err, raftlog.ErrHalt) {
+		t.Errorf("damaged state: %v, want ErrHalt", err)
+	}
+}
+
+// FuzzApply: no command panics or writes what cannot be read again, on an empty state and on one with data.
+func FuzzApply(f *testing.F) {
+	for _, c := range sampleCommands {
+		f.Add(Encode(1, c))
+	}
+	f.Fuzz(func(t *testing.T, command []byte) {
+		if len(command) > 1<<16 {
+			return
+		}
+		now, c, err := Decode(command)
+		if err != nil {
+			return
+		}
+		if _, again, err := Decode(Encode(now, c)); err != nil || !reflect.DeepEqual(c, again) {
+			t.Fatalf("%+v, again %+v, %v", c, again, err)
+		}
+		s := &store{}
+		m := New()
+		for i, b := range [][]byte{command, Encode(2, sampleCommands[0]), command} {
+			if _, _, err := m.Apply(s, uint64(i), b); err != nil {
+				t.Fatalf("command %d: %v", i, err)
+			}
+		}
+	})
+}
