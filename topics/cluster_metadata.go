@@ -1,0 +1,143 @@
+package topics
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/inkwell-project/inkwell/internal/wire"
+	"github.com/inkwell-project/inkwell/kafka"
+)
+
+// The records of __cluster_metadata, a compacted topic about the Metadata Kafka Cluster itself. Key forms:
+//
+//	node/<node id>                  Node
+//	cluster/<name>                  InklessCluster
+//	placement/<topic>/<partition>   PartitionPlacement; a tombstone says that the partition's cluster was deleted
+
+// Node is one metadata node.
+type Node struct {
+	ID            int32
+	RaftAddress   string // where the other nodes reach it; empty while there is one node
+	Rack          string
+	Version       string
+	Listeners     []BrokerListener // where brokers and administrators reach it
+	CreatedMillis int64
+}
+
+// ClusterState says how far the life of an Inkless cluster is.
+type ClusterState int8
+
+// The states of a cluster.
+const (
+	ClusterActive ClusterState = iota + 1
+	// ClusterDeleted: its partitions are gone. The record stays, because objects in its store carry its name and epochs: a second
+	// cluster of the name would hand out the same epochs again.
+	ClusterDeleted
+)
+
+func (s ClusterState) String() string {
+	switch s {
+	case ClusterActive:
+		return "active"
+	case ClusterDeleted:
+		return "deleted"
+	}
+	return "state " + strconv.Itoa(int(s))
+}
+
+// InklessCluster is one tenant.
+type InklessCluster struct {
+	Name                       kafka.ClusterID
+	UUID                       string // what its clients see as cluster.id: 22 characters of URL-safe base64
+	CreatedMillis              int64
+	BatchCoordinatorPartitions int32
+	GroupCoordinatorPartitions int32
+	State                      ClusterState
+	Credential                 ScramCredential // of the principal that its brokers authenticate as
+}
+
+// ScramCredential is what a server keeps of a password (SCRAM-SHA-512, RFC 5802). It is a secret.
+type ScramCredential struct {
+	Salt       []byte
+	Iterations int32
+	StoredKey  []byte
+	ServerKey  []byte
+}
+
+// String hides the keys from logs.
+func (c ScramCredential) String() string {
+	return fmt.Sprintf("SCRAM-SHA-512(iterations=%d, [hidden])", c.Iterations)
+}
+
+// GoString hides the keys from %#v.
+func (c ScramCredential) GoString() string { return c.String() }
+
+// PartitionPlacement says which Raft group stores a partition of a topic on the Metadata Kafka Cluster, and on which nodes.
+type PartitionPlacement struct {
+	Topic     string
+	Partition int32
+	RaftGroup uint64 // never reused; 1 is __cluster_metadata itself
+	Voters    []int32
+}
+
+// ClusterMetadataVersion is the newest version of cluster_metadata.proto that this release reads and the one it writes.
+const ClusterMetadataVersion = 1
+
+// ClusterMetadataRecord is a record of __cluster_metadata: *Node, *InklessCluster or *PartitionPlacement.
+type ClusterMetadataRecord interface {
+	// ClusterMetadataKey is the record's readable key.
+	ClusterMetadataKey() []byte
+	kind() int
+	appendBody(b []byte) []byte
+	decodeBody(d *wire.Decoder) error
+}
+
+// ClusterMetadataKey is node/<id>.
+func (r *Node) ClusterMetadataKey() []byte {
+	return strconv.AppendInt([]byte("node/"), int64(r.ID), 10)
+}
+
+// ClusterMetadataKey is cluster/<name>.
+func (r *InklessCluster) ClusterMetadataKey() []byte { return []byte("cluster/" + string(r.Name)) }
+
+// ClusterMetadataKey is placement/<topic>/<partition>.
+func (r *PartitionPlacement) ClusterMetadataKey() []byte {
+	return strconv.AppendInt([]byte("placement/"+r.Topic+"/"), int64(r.Partition), 10)
+}
+
+func (*Node) kind() int               { return 2 }
+func (*InklessCluster) kind() int     { return 3 }
+func (*PartitionPlacement) kind() int { return 4 }
+
+// AppendClusterMetadata appends r's value to b.
+func AppendClusterMetadata(b []byte, r ClusterMetadataRecord) []byte {
+	b = wire.AppendUint(b, 1, ClusterMetadataVersion)
+	return wire.AppendMessage(b, r.kind(), r.appendBody)
+}
+
+// DecodeClusterMetadata reads a record's value. Nothing aliases value.
+func DecodeClusterMetadata(value []byte) (ClusterMetadataRecord, error) {
+	var r ClusterMetadataRecord
+	version, err := decodeValue(value, ClusterMetadataVersion, func(d *wire.Decoder) {
+		var next ClusterMetadataRecord
+		switch d.Field() {
+		case 2:
+			next = &Node{}
+		case 3:
+			next = &InklessCluster{}
+		case 4:
+			next = &PartitionPlacement{}
+		default:
+			return
+		}
+		r = next
+		d.Embedded(next.decodeBody)
+	})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s record: %w", ClusterMetadata, err)
+	case version == 0 || r == nil:
+		return nil, fmt.Errorf("%s record without a version or a body: %w", ClusterMetadata, ErrCorrupt)
+	}
+	return r, nil
+}
