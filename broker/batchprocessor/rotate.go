@@ -1,0 +1,145 @@
+package batchprocessor
+
+import (
+	"time"
+
+	"github.com/inkwell-project/inkwell/kafka"
+)
+
+// Why an object was closed.
+const (
+	causeFull     = "full"
+	causeSlot     = "slot"     // an upload slot was free and the budget allowed it
+	causeInterval = "interval" // the budget did not allow it, but CommitInterval had passed
+	causeClose    = "close"
+)
+
+// rotate closes the open object: it gets its sequence, and its place in the commit order of every coordinator. Called with mu.
+func (p *Processor) rotate(cause string) {
+	o := p.open
+	p.open = nil
+	o.id = kafka.ObjectID{Epoch: p.cfg.BrokerEpoch, Sequence: p.nextSequence}
+	p.nextSequence++
+	o.unsettled = len(o.parts)
+	p.unsettled = append(p.unsettled, o)
+	p.closed = append(p.closed, o)
+	for _, part := range o.parts {
+		c := p.coordinator(part.coordinator)
+		c.parts = append(c.parts, part)
+	}
+	p.metrics.rotated(cause)
+}
+
+// pump starts the uploads that may start now. Called with mu after everything that may allow one.
+func (p *Processor) pump() {
+	if p.stopped {
+		return
+	}
+	now := p.deps.Clock.Now()
+	for p.uploads < p.cfg.UploadSlots {
+		if len(p.closed) == 0 {
+			cause, at := p.mayRotate(now)
+			if cause == "" {
+				if !at.IsZero() {
+					p.wakeBy(at)
+				}
+				return
+			}
+			p.rotate(cause)
+		} else if at := p.budgetAt(p.closed[0], now); at.After(now) && !p.isClosing {
+			p.wakeBy(at)
+			return
+		}
+		o := p.closed[0]
+		p.closed[0] = nil
+		p.closed = p.closed[1:]
+		p.budget.take(now)
+		p.uploads++
+		p.workers.Add(1)
+		go p.upload(o)
+	}
+}
+
+// mayRotate says why the open object may leave now, or else when it may. There is a free slot and no closed object waits. Called with mu.
+func (p *Processor) mayRotate(now time.Time) (cause string, at time.Time) {
+	o := p.open
+	if o == nil {
+		return "", at
+	}
+	if p.isClosing {
+		return causeClose, at
+	}
+	if p.uploads > 0 && o.bytes < p.cfg.GroupBytes {
+		at = o.opened.Add(p.cfg.GroupWait)
+	}
+	if b := p.budgetAt(o, now); b.After(at) {
+		at = b
+	}
+	switch {
+	case at.After(now):
+		return "", at
+	case p.budget.at(now).After(now):
+		return causeInterval, at
+	}
+	return causeSlot, at
+}
+
+// budgetAt is when the PUT budget, or the object's age, lets it leave. Called with mu.
+func (p *Processor) budgetAt(o *object, now time.Time) time.Time {
+	at := p.budget.at(now)
+	if latest := o.opened.Add(p.cfg.CommitInterval); latest.Before(at) {
+		at = latest
+	}
+	return at
+}
+
+// nextRotation is when pump should be called again though nothing happens, zero for never. Called with mu.
+func (p *Processor) nextRotation() time.Time {
+	if p.uploads >= p.cfg.UploadSlots || p.stopped {
+		return time.Time{} // the end of an upload calls pump
+	}
+	now := p.deps.Clock.Now()
+	if len(p.closed) > 0 {
+		return p.budgetAt(p.closed[0], now)
+	}
+	_, at := p.mayRotate(now)
+	return at
+}
+
+// budget is a token bucket of one second of PUTs. Objects that leave by age may overdraw it by as much.
+type budget struct {
+	perSecond float64
+	tokens    float64
+	updated   time.Time
+}
+
+func newBudget(perSecond float64, now time.Time) budget {
+	return budget{perSecond: perSecond, tokens: max(1, perSecond), updated: now}
+}
+
+func (b *budget) refill(now time.Time) {
+	if d := now.Sub(b.updated); d > 0 {
+		b.tokens = min(max(1, b.perSecond), b.tokens+d.Seconds()*b.perSecond)
+		b.updated = now
+	}
+}
+
+// at is when a token is there, now or later.
+func (b *budget) at(now time.Time) time.Time {
+	if b.perSecond == 0 {
+		return now
+	}
+	b.refill(now)
+	if b.tokens >= 1 {
+		return now
+	}
+	return now.Add(time.Duration((1-b.tokens)/b.perSecond*float64(time.Second)) + time.Microsecond)
+}
+
+func (b *budget) take(now time.Time) {
+	if b.perSecond == 0 {
+		return
+	}
+	b.refill(now)
+	b.tokens = max(b.tokens-1, -max(1, b.perSecond))
+}
