@@ -7,6 +7,7 @@ import (
 
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/metadata/raftlog"
+	"github.com/inkwell-project/inkwell/metadata/statestore/memstore"
 	"github.com/inkwell-project/inkwell/rpc"
 )
 
@@ -43,19 +44,19 @@ func TestNewerCommandHalts(t *testing.T) {
 	newer := Encode(1, sampleCommands[3])
 	newer[1] = commandVersion + 1
 	for _, b := range [][]byte{newer, {}, {0xff}, {8, 1, 16, 2, 0xf2, 0x7, 0}} {
-		s := &store{}
+		s := memstore.New()
 		_, _, err := New().Apply(s, 1, b)
 		if !errors.Is(err, raftlog.ErrHalt) {
 			t.Errorf("command %x: %v, want ErrHalt", b, err)
 		}
-		if len(s.keys) != 0 {
-			t.Errorf("command %x left %d keys", b, len(s.keys))
+		if s.Len() != 0 {
+			t.Errorf("command %x left %d keys", b, s.Len())
 		}
 	}
 }
 
 func TestDamagedStateHalts(t *testing.T) {
-	s := &store{}
+	s := memstore.New()
 	tp := sampleCommands[0].(*CommitObjects).Objects[0].Segments[0].Partition
 	s.Set(appendPartitionKey(nil, prefixPartition, tp), []byte{valueVersion + 1})
 	if _, _, err := New().Apply(s, 1, Encode(1, sampleCommands[0])); !errors.Is(err, raftlog.ErrHalt) {
@@ -79,7 +80,7 @@ func FuzzApply(f *testing.F) {
 		if _, again, err := Decode(Encode(now, c)); err != nil || !reflect.DeepEqual(c, again) {
 			t.Fatalf("%+v, again %+v, %v", c, again, err)
 		}
-		s := &store{}
+		s := memstore.New()
 		m := New()
 		for i, b := range [][]byte{command, Encode(2, sampleCommands[0]), command} {
 			if _, _, err := m.Apply(s, uint64(i), b); err != nil {

@@ -7,6 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/metadata/statestore/memstore"
 	"github.com/inkwell-project/inkwell/rpc"
 )
 
@@ -43,18 +44,18 @@ func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &model{partitions: map[kafka.TopicIDPartition]*modelPartition{}, deleted: map[kafka.TopicID]bool{}, accepted: map[string]bool{},
 			objects: map[kafka.ObjectID]bool{}, gone: map[kafka.ObjectID]bool{}}
-		var one, two store
+		one, two := memstore.New(), memstore.New()
 		machine := New()
 		index := uint64(0)
 		apply := func(c Command, now int64) any {
 			index++
 			command := Encode(now, c)
-			result, records, err := machine.Apply(&one, index, command)
+			result, records, err := machine.Apply(one, index, command)
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, again, _ := New().Apply(&two, index, command)
-			if one.hash() != two.hash() || fmt.Sprint(records) != fmt.Sprint(again) {
+			_, again, _ := New().Apply(two, index, command)
+			if one.Hash() != two.Hash() || fmt.Sprint(records) != fmt.Sprint(again) {
 				t.Fatalf("replicas differ after %+v", c)
 			}
 			return result
@@ -65,7 +66,7 @@ func TestModel(t *testing.T) {
 			"retention": func(t *rapid.T) { m.retention(t, apply) },
 			"topic":     func(t *rapid.T) { m.deleteTopic(t, apply) },
 			"work":      func(t *rapid.T) { m.work(t, apply) },
-			"":          func(t *rapid.T) { m.compare(t, &one) },
+			"":          func(t *rapid.T) { m.compare(t, one) },
 		})
 	})
 }
@@ -231,7 +232,7 @@ func (m *model) work(t *rapid.T, apply applyFunc) {
 	}
 }
 
-func (m *model) compare(t *rapid.T, s *store) {
+func (m *model) compare(t *rapid.T, s *memstore.Store) {
 	refs := map[kafka.ObjectID]int64{}
 	for _, tp := range modelPartitions {
 		if m.deleted[tp.ID] {
@@ -261,7 +262,7 @@ func (m *model) compare(t *rapid.T, s *store) {
 	}
 }
 
-func (m *model) comparePartition(t *rapid.T, s *store, tp kafka.TopicIDPartition) {
+func (m *model) comparePartition(t *rapid.T, s *memstore.Store, tp kafka.TopicIDPartition) {
 	p := m.partition(tp)
 	state, _ := ReadPartition(s, tp)
 	bytes := int64(0)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/metadata/raftlog"
+	"github.com/inkwell-project/inkwell/metadata/statestore/memstore"
 	"github.com/inkwell-project/inkwell/rpc"
 	"github.com/inkwell-project/inkwell/topics"
 )
@@ -21,14 +22,14 @@ import (
 // (batch records=3 bytes=100 ts=1000 producer=42 epoch=0 seq=0).
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata/scenarios", func(t *testing.T, path string) {
-		s := &scenario{t: t, store: &store{}, machine: New(), index: 1}
+		s := &scenario{t: t, store: memstore.New(), machine: New(), index: 1}
 		datadriven.RunTest(t, path, s.run)
 	})
 }
 
 type scenario struct {
 	t       *testing.T
-	store   *store
+	store   *memstore.Store
 	machine *Machine
 	index   uint64
 	out     strings.Builder

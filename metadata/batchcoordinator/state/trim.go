@@ -144,7 +144,7 @@ func (m *Machine) removeCoordinate(p *entry[kafka.TopicIDPartition, Partition], 
 // left exceeds all before it, popped or not, and stays right; only coordinates before the first one left can be
 // missing. The walk is one step where timestamps grow with offsets.
 func (m *Machine) mendTimeIndex(p *entry[kafka.TopicIDPartition, Partition], greatest int64) {
-	next := int64(math.MaxInt64) // last offset of the first entry that is left
+	next := int64(math.MaxInt64)                                            // last offset of the first entry that is left
 	m.key = appendOffsetKey(m.key[:0], prefixTime, p.key, max(greatest, 0)) // its own entry is gone
 	m.key2 = appendPartitionKey(m.key2[:0], prefixTime, p.key)
 	m.tx.Scan(m.key, after(m.key2), func(_, v []byte) bool {
