@@ -140,11 +140,12 @@ func (p *Processor) keepTime() {
 		case <-timer.C:
 		}
 		p.mu.Lock()
-		p.timerAt = time.Time{}
 		now := p.deps.Clock.Now()
 		expired := p.takeExpired(now)
+		p.timerAt = now // pump need not wake who looks anyway
 		p.pump()
 		p.checkDrained()
+		p.timerAt = time.Time{}
 		if at := p.nextEvent(); !at.IsZero() {
 			p.timerAt = at
 			timer.Reset(max(0, at.Sub(now)))

@@ -289,6 +289,8 @@ func (w *world) close() {
 	}
 	if !w.p.credits.TryAcquire(w.p.cfg.MaxBufferedBytes) {
 		w.t.Error("credits were lost")
+	} else {
+		w.p.credits.Release(w.p.cfg.MaxBufferedBytes)
 	}
 	for name, answers := range w.answers {
 		if len(answers) != 1 {
