@@ -226,6 +226,7 @@ func (g *Group) saveReplacement(id RequestID, req *kmsg.JoinGroupRequest, m, old
 				resp.Members, resp.LeaderID = nil, leaderBefore
 			}
 			g.answerJoin(m, resp)
+			g.restartSession(m) // one that ended while the write was on its way was ignored
 		},
 		failed: func(_ int64, code int16) {
 			if !current() {
