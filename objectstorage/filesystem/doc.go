@@ -1,0 +1,20 @@
+// Package filesystem keeps a bucket in a local folder: file:///path. A key is a path below the root; several processes
+// of one machine may share a folder.
+//
+// Crash safety. An object is written to a temp file, its bytes are synced, the file is moved to its name with a rename
+// that never replaces, and the folder that holds the name is synced; only then does PutIfAbsent return nil. So a name
+// never stands for bytes that a power cut can still take, and an answer never stands for a name that it can take. A
+// folder is used only after its own name is synced in its parent, whoever made it; the rename goes to the open folder,
+// not to its path, so that a folder which was removed and made again in between cannot be mistaken for it. What a crash
+// leaves behind is temp files, in a folder that belongs to one process and is locked while that process lives; the next
+// Open removes those whose lock is free.
+//
+// # Contract
+//   - Order: List is in byte order of the whole key, which is not the order in which folders are walked.
+//   - Bytes: bodies go to the kernel in vectored writes, without a copy of ours; ranges are read straight into dst.
+//   - Concurrency: safe for many callers and processes. Syncs of one folder that are asked for while one runs are done
+//     as one. No disk wait under a lock.
+//   - Failure: a full disk is ErrFull. A ctx is looked at between steps; a system call that hangs in the kernel cannot
+//     be left, because the body must not be read after the return. A key and a folder of the same name exclude each
+//     other ("a" and "a/b"), unlike on S3.
+package filesystem
