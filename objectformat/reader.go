@@ -13,13 +13,13 @@ func CheckHeader(b []byte) error {
 	if len(b) < HeaderBytes || string(b[:4]) != headerMagic {
 		return fmt.Errorf("%w: no header", ErrCorrupt)
 	}
-	return checkVersion(binary.BigEndian.Uint16(b[4:]))
+	return checkVersion(binary.BigEndian.Uint16(b[4:]), binary.BigEndian.Uint16(b[6:]))
 }
 
-func checkVersion(v uint16) error {
+func checkVersion(v, reserved uint16) error {
 	switch {
-	case v == 0:
-		return fmt.Errorf("%w: version 0", ErrCorrupt)
+	case v == 0 || v <= Version && reserved != 0:
+		return fmt.Errorf("%w: version %d, reserved bytes %d", ErrCorrupt, v, reserved)
 	case v > Version:
 		return fmt.Errorf("%w: version %d, the newest known is %d", ErrNewerVersion, v, Version)
 	}
@@ -35,7 +35,7 @@ func TailBytes(tail []byte) (int, error) {
 	if string(t[12:]) != trailerMagic {
 		return 0, fmt.Errorf("%w: no trailer", ErrCorrupt)
 	}
-	if err := checkVersion(binary.BigEndian.Uint16(t[8:])); err != nil {
+	if err := checkVersion(binary.BigEndian.Uint16(t[8:]), binary.BigEndian.Uint16(t[10:])); err != nil {
 		return 0, err
 	}
 	n := binary.BigEndian.Uint32(t)
