@@ -27,6 +27,7 @@ type Buffer struct {
 	class int8
 	pool  *Pool
 	owner Owner
+	told  atomic.Bool // the owner knows
 }
 
 // Owner is told when a buffer's last reference is gone and its memory was given back, on the goroutine of the last Release.
@@ -115,7 +116,15 @@ func (b *Buffer) recycle() {
 	} else if poison.Load() {
 		fillPoison(mem)
 	}
-	if b.owner != nil {
+	b.tellOwner(n)
+}
+
+// Disown tells the owner now that the buffer is gone, though it lives on: a cache with a budget of its own takes over a frame, and the byte credits
+// of the connection that it came from are free again. The caller holds a reference.
+func (b *Buffer) Disown() { b.tellOwner(len(b.bytes)) }
+
+func (b *Buffer) tellOwner(n int) {
+	if b.owner != nil && b.told.CompareAndSwap(false, true) {
 		b.owner.BufferReleased(n)
 	}
 }

@@ -150,6 +150,21 @@ func TestOwnerIsToldOnceAtTheLastRelease(t *testing.T) {
 	}
 }
 
+func TestADisownedBufferLivesOnAndItsOwnerIsToldOnce(t *testing.T) {
+	var p Pool
+	var r releases
+	b := p.GetFor(777, &r)
+	b.Disown()
+	b.Disown()
+	if len(r.n) != 1 || r.n[0] != 777 || len(b.Bytes()) != 777 {
+		t.Fatalf("told %v, want once 777, and the buffer is %d bytes", r.n, len(b.Bytes()))
+	}
+	b.Release()
+	if len(r.n) != 1 || p.InUse() != 0 {
+		t.Fatalf("told %v, in use %d", r.n, p.InUse())
+	}
+}
+
 func TestConcurrentOwnersNeverShareBytes(t *testing.T) {
 	p := Pool{MaxFree: 4 << 20}
 	var wg sync.WaitGroup
