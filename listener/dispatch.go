@@ -65,7 +65,7 @@ func (c *connection) resolve(cl *call) error {
 
 // readHeaderTail reads the client id and tagged fields and returns the body.
 func (c *connection) readHeaderTail(b []byte, flexible bool) ([]byte, error) {
-	w := &walker{b: b}
+	w := &walker{b: b, bound: maxHeaderBytes}
 	if id := w.nullableString(); string(id) != c.clientID { // the comparison does not allocate
 		c.clientID = string(id)
 	}

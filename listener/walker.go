@@ -14,6 +14,7 @@ type walker struct {
 	compact  bool // lengths are varints, as in all flexible versions
 	err      error
 	allocate int64
+	bound    int64 // of allocate, 0 for none
 }
 
 func (w *walker) fail(err error) {
@@ -21,6 +22,13 @@ func (w *walker) fail(err error) {
 		w.err = err
 	}
 	w.b = nil
+}
+
+// spend stops the walk at the bound: a frame of nothing but empty elements is not worth the time either.
+func (w *walker) spend(n int64) {
+	if w.allocate += n; w.bound > 0 && w.allocate > w.bound {
+		w.fail(fmt.Errorf("decoding would take more than %d bytes", w.bound))
+	}
 }
 
 func (w *walker) skip(n int64) []byte {
@@ -72,7 +80,7 @@ func (w *walker) tags() {
 	const perTag, perByte = 128, 64
 	for n := w.uvarint(); n > 0 && w.err == nil; n-- {
 		w.uvarint()
-		w.allocate += perTag + perByte*int64(len(w.skip(int64(w.uvarint()))))
+		w.spend(perTag + perByte*int64(len(w.skip(int64(w.uvarint())))))
 	}
 }
 
@@ -82,20 +90,15 @@ const (
 	maxDecodeFactor = 16
 	minDecodeBytes  = 1 << 20
 	maxDecodeBytes  = 64 << 20
+	maxHeaderBytes  = 1 << 20 // the same for a request header's tagged fields, which nobody sends today
 )
 
 // check says whether body can be decoded within bounds. Without it, an array length at the start of a large frame would make the decoder
 // allocate a hundred times the frame, and a count of tagged fields would keep it busy for minutes.
 func (s *shape) check(body []byte) error {
-	w := &walker{b: body, compact: s.flexible}
+	w := &walker{b: body, compact: s.flexible, bound: min(maxDecodeBytes, minDecodeBytes+maxDecodeFactor*int64(len(body)))}
 	w.structure(s)
-	if w.err != nil {
-		return w.err
-	}
-	if bound := min(maxDecodeBytes, minDecodeBytes+maxDecodeFactor*int64(len(body))); w.allocate > bound {
-		return fmt.Errorf("decoding its %d bytes would take %d bytes, at most %d are allowed", len(body), w.allocate, bound)
-	}
-	return nil
+	return w.err
 }
 
 func (w *walker) structure(s *shape) {
@@ -117,14 +120,14 @@ func (w *walker) field(f *field) {
 	case stringField:
 		n := max(0, w.length(2))
 		w.skip(n)
-		w.allocate += n + f.size
+		w.spend(n + f.size)
 	case bytesField:
 		w.skip(max(0, w.length(4)))
 	case structField:
 		w.structure(f.shape)
 	case nullableStructField:
 		if p := w.skip(1); len(p) == 1 && int8(p[0]) >= 0 {
-			w.allocate += f.size
+			w.spend(f.size)
 			w.structure(f.shape)
 		}
 	case arrayField:
@@ -140,7 +143,7 @@ func (w *walker) array(f *field) {
 	if n <= 0 || w.err != nil {
 		return
 	}
-	w.allocate += n * f.size
+	w.spend(n * f.size)
 	if f.elem.kind == fixedField {
 		w.skip(n * f.elem.size)
 		return
