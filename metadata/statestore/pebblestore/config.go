@@ -1,0 +1,56 @@
+package pebblestore
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Config says where the store is and how much memory it may use.
+type Config struct {
+	FS  vfs.FS
+	Dir string
+	// CacheBytes is the size of the block cache, default 16 MiB.
+	CacheBytes int64
+	// MemTableBytes is how much is collected in memory before it is written as a table, default 16 MiB; two may exist at a time.
+	MemTableBytes int64
+	Logger        *slog.Logger
+	// OnFatal is told when Pebble says that it cannot go on. The process must end: nothing more becomes durable.
+	OnFatal func(error)
+}
+
+// SetDefaults fills what is zero.
+func (c *Config) SetDefaults() {
+	if c.FS == nil {
+		c.FS = vfs.Default
+	}
+	if c.CacheBytes == 0 {
+		c.CacheBytes = 16 << 20
+	}
+	if c.MemTableBytes == 0 {
+		c.MemTableBytes = 16 << 20
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.OnFatal == nil {
+		c.OnFatal = func(error) {}
+	}
+}
+
+// Validate reports all mistakes at once.
+func (c *Config) Validate() error {
+	var errs []error
+	if c.Dir == "" {
+		errs = append(errs, errors.New("state store: the folder is not set"))
+	}
+	if c.CacheBytes < 1<<20 {
+		errs = append(errs, fmt.Errorf("state store: a cache of %d bytes is too small: at least %d", c.CacheBytes, 1<<20))
+	}
+	if c.MemTableBytes < 1<<20 || c.MemTableBytes > 1<<30 {
+		errs = append(errs, fmt.Errorf("state store: a memtable of %d bytes is out of bounds: %d to %d", c.MemTableBytes, 1<<20, 1<<30))
+	}
+	return errors.Join(errs...)
+}

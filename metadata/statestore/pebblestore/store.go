@@ -1,0 +1,152 @@
+package pebblestore
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+
+	"github.com/inkwell-project/inkwell/metadata/statestore"
+)
+
+// Store is one node's database.
+type Store struct {
+	db *pebble.DB
+}
+
+// Space is one kind of data of one group.
+type Space struct {
+	Group uint64
+	Kind  byte
+}
+
+// prefixSize is the group's id, so that a group is one range of keys, and the kind.
+const prefixSize = 9
+
+func (s Space) appendTo(b []byte) []byte {
+	return append(binary.BigEndian.AppendUint64(b, s.Group), s.Kind)
+}
+
+// Open opens the store, or makes it where there is none.
+func Open(cfg Config) (*Store, error) {
+	cfg.SetDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cache := pebble.NewCache(cfg.CacheBytes)
+	defer cache.Unref() // the database holds its own reference
+	log := logger{cfg.Logger, cfg.OnFatal}
+	opts := &pebble.Options{
+		FS:                 cfg.FS,
+		Cache:              cache,
+		MemTableSize:       uint64(cfg.MemTableBytes),
+		DisableWAL:         true, // the Raft log is the log
+		FormatMajorVersion: pebble.FormatNewest,
+		MaxOpenFiles:       256,
+		Logger:             log,
+		EventListener: &pebble.EventListener{
+			BackgroundError: func(err error) {
+				cfg.Logger.Error("the state store failed in the background and tries again", "err", err)
+			},
+		},
+	}
+	for i := range opts.Levels {
+		// Most commands look up keys that are not there yet: a filter saves the read.
+		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	db, err := pebble.Open(cfg.Dir, opts)
+	if err != nil {
+		return nil, fmt.Errorf("state store in %s: %w", cfg.Dir, err)
+	}
+	return &Store{db: db}, nil
+}
+
+// Flush makes everything that was committed before durable.
+func (s *Store) Flush() error {
+	if err := s.db.Flush(); err != nil {
+		return fmt.Errorf("state store: flush: %w", err)
+	}
+	return nil
+}
+
+// Close ends the store. What was not flushed is lost, and comes back from the Raft log.
+func (s *Store) Close() error {
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("state store: close: %w", err)
+	}
+	return nil
+}
+
+// Durable calls fn with a reader of sp that shows only what no crash can take.
+func (s *Store) Durable(sp Space, fn func(statestore.Reader)) {
+	fn(newReader(durable{s.db}, sp))
+}
+
+// View calls fn with a consistent view of the spaces that fn asks for.
+func (s *Store) View(fn func(*View)) {
+	snapshot := s.db.NewSnapshot()
+	defer func() { check("close a view", snapshot.Close()) }()
+	fn(&View{snapshot})
+}
+
+// View is the whole store at one moment.
+type View struct{ snapshot *pebble.Snapshot }
+
+// Reader reads one space.
+func (v *View) Reader(sp Space) statestore.Reader { return newReader(v.snapshot, sp) }
+
+// NewBatch begins a batch. It must be committed or dropped.
+func (s *Store) NewBatch() *Batch { return &Batch{batch: s.db.NewIndexedBatch()} }
+
+// Batch collects changes of any spaces, and reads its own writes.
+type Batch struct{ batch *pebble.Batch }
+
+// Tx is the batch as seen by the owner of sp.
+func (b *Batch) Tx(sp Space) statestore.Tx {
+	return &tx{reader: *newReader(b.batch, sp), batch: b.batch}
+}
+
+// DeleteGroup deletes everything of a group, in all its spaces.
+func (b *Batch) DeleteGroup(group uint64) {
+	lo := binary.BigEndian.AppendUint64(nil, group)
+	hi := binary.BigEndian.AppendUint64(nil, group+1)
+	check("delete a group", b.batch.DeleteRange(lo, hi, nil))
+}
+
+// Len is the size of the batch in bytes.
+func (b *Batch) Len() int { return b.batch.Len() }
+
+// Commit makes the changes visible as a whole.
+func (b *Batch) Commit() {
+	check("commit", b.batch.Commit(pebble.NoSync))
+	check("close a batch", b.batch.Close())
+}
+
+// Drop forgets the changes.
+func (b *Batch) Drop() { check("close a batch", b.batch.Close()) }
+
+func check(op string, err error) {
+	if err != nil && !errors.Is(err, pebble.ErrNotFound) {
+		panic(&statestore.Failure{Op: op, Err: err})
+	}
+}
+
+// logger hands Pebble's log to slog. Its infos are about files and tables: debug.
+type logger struct {
+	log     *slog.Logger
+	onFatal func(error)
+}
+
+func (l logger) Infof(format string, args ...any)  { l.log.Debug(fmt.Sprintf(format, args...)) }
+func (l logger) Errorf(format string, args ...any) { l.log.Error(fmt.Sprintf(format, args...)) }
+
+// Fatalf never returns, as Pebble asks for: its caller must not go on. The owner ends the process.
+func (l logger) Fatalf(format string, args ...any) {
+	err := fmt.Errorf("state store: "+format, args...)
+	l.log.Error("the state store cannot go on", "err", err)
+	l.onFatal(err)
+	select {}
+}
