@@ -97,8 +97,6 @@ func (s *Settings) classic() *classic.Settings {
 	return &classic.Settings{
 		InitialRebalanceDelay: s.InitialRebalanceDelay,
 		NewMemberJoinTimeout:  s.NewMemberJoinTimeout,
-		MinSessionTimeout:     s.MinSessionTimeout,
-		MaxSessionTimeout:     s.MaxSessionTimeout,
 		MaxSize:               s.MaxSize,
 	}
 }

@@ -28,8 +28,6 @@ func (c *Coordinator) describeGroups(ctx context.Context, req *kmsg.DescribeGrou
 		switch {
 		case kerror != nil:
 			out.ErrorCode = kerror.Code
-		case group == "":
-			out.ErrorCode = kerr.InvalidGroupID.Code
 		case r.withGroup(group, func(cell *cell) { out = cell.group.Describe() }):
 		case r.ctx.Err() != nil:
 			out.ErrorCode = r.endedWith().Code

@@ -24,8 +24,6 @@ const (
 type Settings struct {
 	InitialRebalanceDelay time.Duration // group.initial.rebalance.delay.ms
 	NewMemberJoinTimeout  time.Duration // group.new.member.join.timeout.ms (internal in Kafka)
-	MinSessionTimeout     time.Duration // group.min.session.timeout.ms
-	MaxSessionTimeout     time.Duration // group.max.session.timeout.ms
 	MaxSize               int           // group.max.size
 }
 
