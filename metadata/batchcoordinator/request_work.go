@@ -117,11 +117,12 @@ func (c *Coordinator) readReleased(objects []kafka.ObjectID, released []bool) (f
 // fenceWouldRelease says whether the image knows the end of an epoch that the state takes for one that may yet commit.
 func (c *Coordinator) fenceWouldRelease(fence state.FenceBrokers, objects []kafka.ObjectID, released []bool) bool {
 	asOf, live := c.image.LiveBrokers()
+	has := func(epochs []state.BrokerEpoch, epoch int64) bool {
+		return slices.ContainsFunc(epochs, func(e state.BrokerEpoch) bool { return e.Epoch == epoch })
+	}
 	for i, id := range objects {
-		if released[i] || id.Epoch < fence.MetadataOffset || id.Epoch > asOf {
-			continue
-		}
-		if !slices.ContainsFunc(live, func(e state.BrokerEpoch) bool { return e.Epoch == id.Epoch }) {
+		mayCommit := id.Epoch >= fence.MetadataOffset || has(fence.Live, id.Epoch)
+		if !released[i] && mayCommit && id.Epoch <= asOf && !has(live, id.Epoch) {
 			return true
 		}
 	}
