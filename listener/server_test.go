@@ -256,7 +256,7 @@ func TestCreditsPushBackAndALargeFramePassesAlone(t *testing.T) {
 	kept := ra.Frame.Retain() // as the Batch Processor does until the upload has ended
 	large.send(2, produce(9, 50_000))
 	waitFor(t, func() bool { return h.waitingForCredits() == 1 })
-	b.send(3, produce(9, 5000))
+	b.send(3, produce(9, 3000)) // would fit, and must not pass the one in line
 	waitFor(t, func() bool { return h.waitingForCredits() == 2 })
 	answerProduce(ra)
 	a.receive(versioned(kmsg.NewPtrProduceResponse(), 9))
