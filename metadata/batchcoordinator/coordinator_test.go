@@ -230,3 +230,31 @@ func TestConfigReportsEveryMistake(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestConcurrentCommits(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, f *fixture) {
+		const commits = 50
+		bases := make(chan int64, commits)
+		for range commits {
+			req := f.request(f.object(orders, payments))
+			go func() {
+				r, err := f.CommitObjects(t.Context(), req)
+				if err != nil {
+					t.Error(err)
+					bases <- -1
+					return
+				}
+				bases <- r.Objects[0].Segments[0].Batches[0].BaseOffset
+				f.find(payments, 0)
+			}()
+		}
+		seen := map[int64]bool{}
+		for range commits {
+			base := <-bases
+			if seen[base] || base%10 != 0 || base < 0 || base >= commits*10 {
+				t.Errorf("base offset %d", base)
+			}
+			seen[base] = true
+		}
+	})
+}

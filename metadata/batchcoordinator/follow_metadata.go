@@ -24,11 +24,24 @@ func (c *Coordinator) followMetadata(ctx context.Context) {
 		if err != nil {
 			continue
 		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
+		if !c.awaitChange(ctx, changed) {
 			return
 		}
+	}
+}
+
+// awaitChange returns true when the image changed, or after a while: a commit that was checked just before a deletion may have
+// been applied just after the deletion was followed, and the image need not change again to show that.
+func (c *Coordinator) awaitChange(ctx context.Context, changed <-chan struct{}) bool {
+	timer := c.cfg.Clock.NewTimer(c.cfg.RetentionCheckInterval)
+	defer timer.Stop()
+	select {
+	case <-changed:
+		return true
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

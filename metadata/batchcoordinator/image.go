@@ -8,6 +8,10 @@ import (
 )
 
 // MetadataImage is the coordinator's view of its cluster's __metadata. Methods may be called by many.
+//
+// It shows only states that the controller had: whoever fills it publishes when it has read up to the high watermark, never
+// between. __metadata is compacted, so a reader on its way passes states that never were: a topic's first record is gone
+// and its latest one not read yet. The coordinator would take that for a deletion, and what it deletes is gone.
 type MetadataImage interface {
 	// WaitFor returns nil when the image shows the record at offset; at once for a negative offset.
 	WaitFor(ctx context.Context, offset int64) error

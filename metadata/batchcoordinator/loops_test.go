@@ -58,6 +58,33 @@ func TestTopicDeletionIsFollowed(t *testing.T) {
 	})
 }
 
+// A commit was checked while the topic was there and is applied after its deletion was followed.
+func TestCommitBehindTheDeletionIsForgotten(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, f *fixture) {
+		time.Sleep(time.Second)
+		f.log.Hold()
+		done := make(chan error, 1)
+		req := f.request(f.object(orders))
+		go func() {
+			_, err := f.CommitObjects(t.Context(), req)
+			done <- err
+		}()
+		synctest.Wait()
+		f.image.remove(orders.ID)
+		time.Sleep(time.Second)
+		f.log.Release()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(6 * time.Minute)
+		f.log.View(func(r statestore.Reader) {
+			if known := state.Topics(r); len(known) != 0 {
+				t.Errorf("topics with state %v", known)
+			}
+		})
+	})
+}
+
 // A new leader whose image is behind does not know a topic that commits were accepted for: it waits, and deletes nothing.
 func TestOlderImageDeletesNothing(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, f *fixture) {
@@ -145,7 +172,7 @@ func (f *fixture) requestWork(wait time.Duration) (*rpc.RequestWorkResponse, err
 }
 
 func TestWorkIsParkedUntilDue(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, f *fixture) {
+	inBubble(t, func(c *Config) { c.MaxWorkWait = time.Hour }, func(t *testing.T, f *fixture) {
 		began := time.Now()
 		if r, err := f.requestWork(30 * time.Second); err != nil || len(r.Objects) > 0 || time.Since(began) != 30*time.Second {
 			t.Errorf("without work: %+v, %v after %v", r, err, time.Since(began))
@@ -158,12 +185,8 @@ func TestWorkIsParkedUntilDue(t *testing.T) {
 		done := make(chan answer, 1)
 		f.commit(orders)
 		go func() {
-			for { // the longest wait is a minute
-				if r, err := f.requestWork(time.Hour); err != nil || len(r.Objects) > 0 {
-					done <- answer{r, err, time.Now()}
-					return
-				}
-			}
+			r, err := f.requestWork(time.Hour)
+			done <- answer{r, err, time.Now()}
 		}()
 		time.Sleep(10 * time.Second)
 		commands := len(f.log.Commands())
@@ -197,8 +220,9 @@ func TestParkedWorkEndsWithLeadership(t *testing.T) {
 		}()
 		synctest.Wait()
 		f.log.SetLeader(false)
-		if err := <-done; !errors.Is(err, kerr.NotCoordinator) {
-			t.Errorf("error %v", err)
+		lost := time.Now()
+		if err := <-done; !errors.Is(err, kerr.NotCoordinator) || time.Since(lost) > 0 {
+			t.Errorf("error %v after %v", err, time.Since(lost))
 		}
 	})
 }

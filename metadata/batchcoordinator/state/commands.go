@@ -24,10 +24,26 @@ type Command interface {
 
 // Encode is the command's bytes in the log. nowMillis is the leader's time.
 func Encode(nowMillis int64, c Command) []byte {
-	b := make([]byte, 0, 1024)
+	b := make([]byte, 0, sizeHint(c))
 	b = wire.AppendUint(b, 1, commandVersion)
 	b = wire.AppendSint(b, 2, nowMillis)
 	return wire.AppendMessage(b, c.kind(), c.appendBody)
+}
+
+// sizeHint is about the size of a command, so that a large commit is not copied while it grows.
+func sizeHint(c Command) int {
+	commit, ok := c.(*CommitObjects)
+	if !ok {
+		return 256
+	}
+	size := 64
+	for i := range commit.Objects {
+		size += 64
+		for j := range commit.Objects[i].Segments {
+			size += 48 + 24*len(commit.Objects[i].Segments[j].Batches)
+		}
+	}
+	return size
 }
 
 // Decode reads what Encode wrote. Nothing aliases b.
