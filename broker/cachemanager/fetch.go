@@ -1,0 +1,313 @@
+package cachemanager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/inkwell-project/inkwell/internal/clock"
+	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/objectstorage"
+	"github.com/inkwell-project/inkwell/rpc"
+)
+
+// Partition names a partition together with the Batch Coordinator partition that owns it, as the image at MetadataOffset says.
+type Partition struct {
+	kafka.TopicIDPartition
+	Coordinator    int32
+	MetadataOffset int64
+}
+
+// FetchRequest is one Fetch.
+type FetchRequest struct {
+	Partitions []FetchPartition
+	MinBytes   int
+	MaxBytes   int // of the whole answer; the first batch is given even if it is larger
+	MaxWait    time.Duration
+}
+
+// FetchPartition asks for batches from Offset on.
+type FetchPartition struct {
+	Partition Partition
+	Offset    int64
+	MaxBytes  int
+}
+
+// FetchResult has whole batches, the first one holding the offset asked for. Records alias cached memory until Release is called, which
+// must happen once if it is not nil. Bounds are -1 where they are not known.
+type FetchResult struct {
+	Err              error
+	HighWatermark    int64
+	LastStableOffset int64
+	LogStartOffset   int64
+	Records          [][]byte
+	Release          func()
+}
+
+const (
+	// maxPlanned bounds the coordinates of one partition in one answer.
+	maxPlanned = 512
+	// leastPatience is how long a fetch waits for the coordinator or for room at least: a client that is told to try again does so at once.
+	leastPatience = time.Second
+	findBackoff   = 50 * time.Millisecond
+)
+
+// fetch is one call of Fetch.
+type fetch struct {
+	m         *Manager
+	ctx       context.Context
+	req       *FetchRequest
+	cursors   []cursor
+	impatient *clock.Timer // set when patience is needed first
+}
+
+// cursor is one partition of a fetch.
+type cursor struct {
+	ask *FetchPartition
+	p   *partition
+	err error
+	bounds
+	found   []rpc.Coordinate // what the coordinator said, if it had to be asked
+	planned []planned
+	slices  [][]byte
+	held    []*block
+}
+
+// planned is a coordinate that a fetch wants to answer from.
+type planned struct {
+	rpc.Coordinate
+	lagging bool
+	block   *block
+}
+
+func (p *planned) pool() poolName {
+	if p.lagging {
+		return laggingPool
+	}
+	return tailPool
+}
+
+// Fetch reads partitions in the order of the request. It returns as soon as req.MinBytes can be read or there is an error to tell, and after req.MaxWait with
+// what there is. The results are in the request's order.
+func (m *Manager) Fetch(ctx context.Context, req *FetchRequest) []FetchResult {
+	f := &fetch{m: m, ctx: ctx, req: req, cursors: make([]cursor, len(req.Partitions))}
+	for i := range f.cursors {
+		f.cursors[i].ask = &req.Partitions[i]
+		f.cursors[i].p = m.pin(&req.Partitions[i].Partition)
+	}
+	f.await()
+	f.plan()
+	f.acquire()
+	f.readAhead()
+	f.gather()
+	f.end()
+	results := make([]FetchResult, len(f.cursors))
+	for i := range f.cursors {
+		results[i] = f.result(&f.cursors[i])
+		f.cursors[i].p.unpin()
+	}
+	return results
+}
+
+func (f *fetch) result(c *cursor) FetchResult {
+	r := FetchResult{Err: c.err, HighWatermark: c.highWatermark, LastStableOffset: c.highWatermark, LogStartOffset: c.logStart, Records: c.slices}
+	if held := c.held; len(held) > 0 {
+		cache := f.m.cache
+		r.Release = func() {
+			for _, b := range held {
+				cache.release(b)
+			}
+		}
+	}
+	return r
+}
+
+// await returns when there is something to answer.
+func (f *fetch) await() {
+	var timer <-chan time.Time
+	for {
+		f.resolve()
+		if f.req.MaxWait <= 0 || len(f.cursors) == 0 || f.failed() || f.available() >= f.req.MinBytes {
+			return
+		}
+		if timer == nil {
+			t := f.m.cfg.Clock.NewTimer(f.req.MaxWait)
+			defer t.Stop()
+			timer = t.C
+		}
+		if !f.park(timer) {
+			f.resolve()
+			return
+		}
+	}
+}
+
+// park waits until a commit or an error makes another look worth it; false: it is time to answer.
+func (f *fetch) park(timer <-chan time.Time) bool {
+	w := newWaiter(max(1, f.req.MinBytes))
+	watching := 0
+	defer func() {
+		for i := range watching {
+			f.cursors[i].p.unwatch(w)
+		}
+	}()
+	for i := range f.cursors {
+		c := &f.cursors[i]
+		if !c.p.watch(w, c.ask.Offset, c.ask.MaxBytes) {
+			return true
+		}
+		watching++
+	}
+	f.m.metrics.parked.Inc()
+	defer f.m.metrics.parked.Dec()
+	select {
+	case <-w.woken:
+		if since := w.since.Load(); since != 0 {
+			f.m.metrics.wakes.Observe(float64(f.m.cfg.Clock.Now().UnixNano()-since) / 1e9)
+		}
+		return true
+	case <-timer:
+	case <-f.ctx.Done():
+	case <-f.m.ctx.Done():
+	}
+	return false
+}
+
+func (f *fetch) failed() bool {
+	for i := range f.cursors {
+		if f.cursors[i].err != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *fetch) available() (bytes int) {
+	for i := range f.cursors {
+		c := &f.cursors[i]
+		if len(c.found) > 0 {
+			bytes += c.ask.MaxBytes
+			continue
+		}
+		c.p.mu.Lock()
+		bytes += c.p.available(c.ask.Offset, c.ask.MaxBytes)
+		c.p.mu.Unlock()
+	}
+	return bytes
+}
+
+// resolve finds out what is known of each partition, and asks the coordinators for the rest.
+func (f *fetch) resolve() {
+	var asks []findAsk
+	var unknown []*cursor
+	for i := range f.cursors {
+		c := &f.cursors[i]
+		c.found = nil
+		c.p.mu.Lock()
+		c.bounds = c.p.bounds
+		if c.p.deleted {
+			c.err = kerr.UnknownTopicID
+		} else if c.err == nil && c.p.locate(c.ask.Offset) == mustFind {
+			asks = append(asks, findAsk{c.p, c.ask.Offset, c.ask.Partition.MetadataOffset})
+			unknown = append(unknown, c)
+		}
+		c.p.mu.Unlock()
+	}
+	for wait := findBackoff; len(asks) > 0; wait *= 2 {
+		finds := f.m.findAll(asks)
+		var again []findAsk
+		var still []*cursor
+		patient := true
+		for i, find := range finds {
+			c := unknown[i]
+			if patient = f.waitFor(find.done); !patient {
+				c.unavailable(errors.New("the coordinator does not answer in time"))
+				continue
+			}
+			if find.err != nil {
+				c.unavailable(find.err)
+				again, still = append(again, asks[i]), append(still, c)
+				continue
+			}
+			c.resolved(&find.result)
+		}
+		if !patient || len(again) == 0 || !f.sleep(wait) {
+			return
+		}
+		asks, unknown = again, still
+	}
+}
+
+func (c *cursor) unavailable(err error) {
+	c.err = fmt.Errorf("%w: %w", kerr.OffsetNotAvailable, err)
+}
+
+func (c *cursor) resolved(r *rpc.FindSegmentResult) {
+	c.err = kerr.ErrorForCode(r.Error)
+	c.bounds = bounds{max(c.logStart, r.LogStartOffset), max(c.highWatermark, r.HighWatermark)}
+	c.found = r.Coordinates
+}
+
+// patience fires when the fetch has waited long enough for what is not its partitions' commits.
+func (f *fetch) patience() <-chan time.Time {
+	if f.impatient == nil {
+		f.impatient = f.m.cfg.Clock.NewTimer(min(f.m.cfg.FindTimeout, max(f.req.MaxWait, leastPatience)))
+	}
+	return f.impatient.C
+}
+
+// end stops what patience started.
+func (f *fetch) end() {
+	if f.impatient != nil {
+		f.impatient.Stop()
+	}
+}
+
+func (f *fetch) waitFor(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+	}
+	select {
+	case <-done:
+		return true
+	case <-f.patience():
+	case <-f.ctx.Done():
+	case <-f.m.ctx.Done():
+	}
+	return false
+}
+
+func (f *fetch) sleep(d time.Duration) bool {
+	t := f.m.cfg.Clock.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-f.patience():
+	case <-f.ctx.Done():
+	case <-f.m.ctx.Done():
+	}
+	return false
+}
+
+// storageError is what a client is told of a coordinate whose bytes cannot be had.
+func (m *Manager) storageError(p *partition, c *rpc.Coordinate, err error) error {
+	m.metrics.corrupt.Inc()
+	m.log.Error("a segment cannot be read", "partition", p.id.String(), "object", c.Object.Key(m.cfg.Cluster),
+		"position", c.Position, "bytes", c.Bytes, "base_offset", c.BaseOffset, "error", err)
+	if errors.Is(err, objectstorage.ErrNotFound) {
+		// Deleted or replaced since its coordinate was learnt, perhaps: the next reader asks where the records are now.
+		p.dropHistory()
+	}
+	return fmt.Errorf("%w: object %s: %w", kerr.KafkaStorageError, c.Object, errorWithoutCode{err})
+}
+
+// errorWithoutCode keeps a Kafka error inside err from being taken for the answer's code.
+type errorWithoutCode struct{ err error }
+
+func (e errorWithoutCode) Error() string { return e.err.Error() }

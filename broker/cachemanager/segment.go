@@ -1,0 +1,125 @@
+package cachemanager
+
+import (
+	"fmt"
+	"sort"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/inkwell-project/inkwell/internal/slab"
+	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/kafka/recordbatch"
+	"github.com/inkwell-project/inkwell/rpc"
+)
+
+// segment is one coordinate's batches, checked and with their offsets, ready to be sent.
+type segment struct {
+	base    int64
+	batches []batchEnd
+	whole   []byte   // where the batches lie one after the other, else nil
+	pieces  [][]byte // one for each batch, where they lie apart
+	done    bool     // a reader has read it to its end; guarded by cache.mu
+}
+
+// batchEnd is where a batch ends.
+type batchEnd struct {
+	lastOffset int64
+	end        int32 // in the segment
+}
+
+// stamper writes offsets into one coordinate's batches, one after the other.
+type stamper struct {
+	c    *rpc.Coordinate
+	next int64 // offset
+	s    *segment
+	end  int32
+}
+
+func newStamper(c *rpc.Coordinate) stamper {
+	return stamper{c: c, next: c.BaseOffset, s: &segment{base: c.BaseOffset, batches: make([]batchEnd, 0, max(0, min(c.Batches, 1<<16)))}}
+}
+
+func (s *stamper) stamp(b recordbatch.Batch) {
+	b.SetBaseOffset(s.next)
+	b.SetPartitionLeaderEpoch(kafka.LeaderEpoch)
+	if s.c.AppendTimestamp >= 0 {
+		b.SetLogAppendTime(s.c.AppendTimestamp)
+	}
+	s.next += int64(b.LastOffsetDelta()) + 1
+	s.end += int32(len(b))
+	s.s.batches = append(s.s.batches, batchEnd{s.next - 1, s.end})
+}
+
+func (s *stamper) finish() (*segment, error) {
+	if s.next != s.c.LastOffset+1 || len(s.s.batches) != int(s.c.Batches) {
+		return nil, fmt.Errorf("%w: %d batches up to offset %d, the coordinate says %d up to %d", kerr.CorruptMessage, len(s.s.batches), s.next-1, s.c.Batches, s.c.LastOffset)
+	}
+	return s.s, nil
+}
+
+// readSegment checks what came from object storage, every batch against its CRC, and only then writes into it.
+func readSegment(c *rpc.Coordinate, data []byte) (*segment, error) {
+	s := newStamper(c)
+	for rest := data; len(rest) > 0; {
+		b, after, err := recordbatch.Next(rest)
+		if err != nil {
+			return nil, fmt.Errorf("byte %d: %w", len(data)-len(rest), err)
+		}
+		if b.Magic() != 2 || b.LastOffsetDelta() < 0 {
+			return nil, fmt.Errorf("byte %d: %w: magic %d", len(data)-len(rest), kerr.CorruptMessage, b.Magic())
+		}
+		if crc := b.ComputeCRC(); crc != b.CRC() {
+			return nil, fmt.Errorf("byte %d: %w: CRC %08x, computed %08x", len(data)-len(rest), kerr.CorruptMessage, b.CRC(), crc)
+		}
+		s.stamp(b)
+		rest = after
+	}
+	s.s.whole = data
+	return s.finish()
+}
+
+// uploadedSegment is a segment of this broker's own upload, whose batches were checked when they were produced.
+func uploadedSegment(c *rpc.Coordinate, batches []slab.Ref) (*segment, error) {
+	s := newStamper(c)
+	s.s.pieces = make([][]byte, 0, len(batches))
+	for _, ref := range batches {
+		for b, err := range recordbatch.All(ref.B) {
+			if err != nil {
+				return nil, err
+			}
+			s.stamp(b)
+			s.s.pieces = append(s.s.pieces, b)
+		}
+	}
+	if s.end != c.Bytes {
+		return nil, fmt.Errorf("%w: batches of %d bytes, the coordinate says %d", kerr.CorruptMessage, s.end, c.Bytes)
+	}
+	return s.finish()
+}
+
+// take appends the batches from the one that holds offset on, as many as fit into limit; one at least if force is set. It
+// returns their bytes and the offset after them; complete says that the segment's end was reached.
+func (s *segment) take(out [][]byte, offset int64, limit int, force bool) (slices [][]byte, bytes int, next int64, complete bool) {
+	first := sort.Search(len(s.batches), func(i int) bool { return s.batches[i].lastOffset >= offset })
+	if first == len(s.batches) {
+		return out, 0, offset, true
+	}
+	start := int32(0)
+	if first > 0 {
+		start = s.batches[first-1].end
+	}
+	n := sort.Search(len(s.batches)-first, func(i int) bool { return int(s.batches[first+i].end-start) > limit })
+	if n == 0 {
+		if !force {
+			return out, 0, offset, false
+		}
+		n = 1
+	}
+	last := s.batches[first+n-1]
+	if s.whole != nil {
+		out = append(out, s.whole[start:last.end:last.end])
+	} else {
+		out = append(out, s.pieces[first:first+n]...)
+	}
+	return out, int(last.end - start), last.lastOffset + 1, first+n == len(s.batches)
+}
