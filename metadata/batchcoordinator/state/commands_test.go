@@ -1,8 +1,11 @@
 package state
 
 import (
+	"encoding/hex"
 	"errors"
+	"os"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/inkwell-project/inkwell/kafka"
@@ -36,6 +39,27 @@ func TestCommandsRoundTrip(t *testing.T) {
 		now, got, err := Decode(Encode(1234, c))
 		if err != nil || now != 1234 || !reflect.DeepEqual(got, c) {
 			t.Errorf("%T: %+v at %d, %v", c, got, now, err)
+		}
+	}
+}
+
+// TestCommandFormats: commands that an older release left in a log are read for ever. Lines are only added to the file.
+func TestCommandFormats(t *testing.T) {
+	file, err := os.ReadFile("testdata/formats/commands_v1.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(file)), "\n")
+	if len(lines) != len(sampleCommands) {
+		t.Fatalf("%d lines for %d commands", len(lines), len(sampleCommands))
+	}
+	for i, c := range sampleCommands {
+		b, err := hex.DecodeString(lines[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now, got, err := Decode(b); err != nil || now != 1234 || !reflect.DeepEqual(got, c) {
+			t.Errorf("line %d: %+v at %d, %v, want %+v; written today: %x", i+1, got, now, err, c, Encode(1234, c))
 		}
 	}
 }
