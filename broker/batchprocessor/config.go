@@ -60,10 +60,12 @@ func (c *Config) SetDefaults() {
 	setDefault(&c.MaxCommitObjects, 64)
 }
 
-// SetLocalDefaults fills what is zero for a store on a local disk, where a PUT takes about a millisecond and costs nothing.
+// SetLocalDefaults fills what is zero for a store on a local disk, where a PUT takes about a millisecond and costs nothing. BenchmarkFilesystem on 2 cores: more
+// than two PUTs at a time only contend for the file system's journal (one producer of 16 KiB batches: 22 MB/s with 2 slots, 14 with 4 that do
+// not wait), and waiting 4 ms while one is under way takes 16 partitions of 128 KiB from 480 to 800 MB/s at half the CPU time.
 func (c *Config) SetLocalDefaults() {
-	setDefault(&c.UploadSlots, 4)
-	setDefault(&c.GroupWait, time.Millisecond)
+	setDefault(&c.UploadSlots, 2)
+	setDefault(&c.GroupWait, 4*time.Millisecond)
 	setDefault(&c.CommitInterval, 5*time.Millisecond)
 	c.SetDefaults()
 }

@@ -226,6 +226,15 @@ func FuzzBatch(f *testing.F) {
 }
 
 func BenchmarkValidate(b *testing.B) {
+	small := recordbatchtest.Build(recordbatchtest.Spec{Records: recordbatchtest.Records(1270, 100, now)})
+	b.Run("none-100B", func(b *testing.B) {
+		b.SetBytes(int64(len(small)))
+		for range b.N {
+			if err := recordbatch.Validate(small, limits(), 0); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	for _, codec := range codecs {
 		batch := recordbatchtest.Build(recordbatchtest.Spec{Codec: codec, Records: recordbatchtest.Records(127, 1024, now)})
 		b.Run(codec.String(), func(b *testing.B) {
