@@ -1,0 +1,207 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/inkwell-project/inkwell/clusterimage"
+	"github.com/inkwell-project/inkwell/listener"
+	"github.com/inkwell-project/inkwell/listener/fetchresponse"
+	"github.com/inkwell-project/inkwell/topics"
+)
+
+// Fetch v4-18, with fetch sessions (KIP-227), topic ids (v13), and the preferred broker of a client's rack (KIP-392). Partitions are served in request order; the first
+// one with records gives at least one batch. Records leave as slices of cached memory, without a copy.
+var _ = register(kmsg.Fetch, 4, 18, (*Handlers).fetch)
+
+// fetched is one partition of a Fetch on its way to the answer.
+type fetched struct {
+	session *sessionPartition
+	asked   int // index in the Fetcher's request, -1 when answered here
+	answer  kmsg.FetchResponseTopicPartition
+	records [][]byte
+}
+
+func (h *Handlers) fetch(ctx context.Context, r *listener.Request) {
+	req := r.Message.(*kmsg.FetchRequest)
+	out := req.ResponseKind().(*kmsg.FetchResponse)
+	if req.ReplicaID >= 0 || (req.Version >= 15 && req.ReplicaState.ID >= 0) {
+		out.ErrorCode = kerr.NotLeaderForPartition.Code // no replica follows a diskless partition
+		r.Reply(out)
+		return
+	}
+	session, partitions, refused := h.fetchContext(req)
+	if refused != nil {
+		out.ErrorCode = refused.Code
+		r.Reply(out)
+		return
+	}
+	if session != nil {
+		defer session.mu.Unlock()
+		out.SessionID = session.id
+	}
+	parts, ask := h.resolveFetch(r, req, partitions)
+	results := h.cfg.Fetcher.Fetch(ctx, ask)
+	releases := make([]func(), 0, len(results))
+	for i := range parts {
+		if parts[i].asked >= 0 {
+			res := &results[parts[i].asked]
+			h.fillFetched(r, &parts[i], res)
+			if res.Release != nil {
+				releases = append(releases, res.Release)
+			}
+		}
+	}
+	incremental := session != nil && req.SessionEpoch != initialSessionEpoch
+	records := assembleFetch(out, session, incremental, parts)
+	r.ReplyWith(listener.Response{
+		Vector: fetchresponse.Append(nil, out, func(topic, partition int) [][]byte { return records[topic][partition] }),
+		Release: func() {
+			for _, release := range releases {
+				release()
+			}
+		},
+	})
+}
+
+// fetchContext finds what a request fetches: its own partitions, or those of its session, which is then locked.
+func (h *Handlers) fetchContext(req *kmsg.FetchRequest) (*fetchSession, []*sessionPartition, *kerr.Error) {
+	if req.Version < 7 || req.SessionEpoch == finalSessionEpoch || req.SessionEpoch == initialSessionEpoch {
+		if req.Version >= 7 && req.SessionID != 0 {
+			h.sessions.remove(req.SessionID)
+		}
+		var session *fetchSession
+		if req.Version >= 7 && req.SessionEpoch == initialSessionEpoch && len(req.Topics) > 0 {
+			session = h.sessions.create(req)
+		}
+		if session != nil {
+			session.mu.Lock()
+			return session, session.partitions(), nil
+		}
+		return nil, sessionless(req), nil
+	}
+	session, refused := h.sessions.use(req)
+	if refused != nil {
+		return nil, nil, refused
+	}
+	return session, session.partitions(), nil
+}
+
+func sessionless(req *kmsg.FetchRequest) (out []*sessionPartition) {
+	for _, t := range req.Topics {
+		for _, p := range t.Partitions {
+			out = append(out, &sessionPartition{key: sessionKey{t.TopicID, t.Topic, p.Partition}, request: p})
+		}
+	}
+	return out
+}
+
+// resolveFetch turns names into partitions; what cannot be fetched here is answered here.
+func (h *Handlers) resolveFetch(r *listener.Request, req *kmsg.FetchRequest, partitions []*sessionPartition) ([]fetched, *FetchRequest) {
+	image := h.cfg.Image()
+	maxBytes := int(min(req.MaxBytes, h.cfg.Settings.FetchMaxBytes))
+	ask := &FetchRequest{MinBytes: min(int(req.MinBytes), maxBytes), MaxBytes: maxBytes, MaxWait: time.Duration(max(req.MaxWaitMillis, 0)) * time.Millisecond}
+	nearer := h.nearerBrokers(r, req)
+	parts := make([]fetched, len(partitions))
+	for i, sp := range partitions {
+		parts[i] = fetched{session: sp, asked: -1, answer: kmsg.NewFetchResponseTopicPartition()}
+		a := &parts[i].answer
+		a.Partition, a.HighWatermark, a.LastStableOffset, a.LogStartOffset, a.PreferredReadReplica = sp.key.partition, -1, -1, -1, -1
+		a.RecordBatches = []byte{} // none, which is not null
+		if req.IsolationLevel == 1 {
+			a.AbortedTransactions = []kmsg.FetchResponseTopicPartitionAbortedTransaction{}
+		}
+		topic, code := fetchTopic(image, req.Version, sp.key)
+		switch {
+		case code != 0:
+			a.ErrorCode = code
+		case leaderEpochError(sp.request.CurrentLeaderEpoch) != 0:
+			a.ErrorCode = leaderEpochError(sp.request.CurrentLeaderEpoch)
+		case nearer != nil:
+			a.PreferredReadReplica = nearer.broker(topic.ID, sp.key.partition)
+		default:
+			parts[i].asked = len(ask.Partitions)
+			ask.Partitions = append(ask.Partitions, FetchPartition{
+				Partition: h.partition(image, topic, sp.key.partition), Offset: sp.request.FetchOffset, MaxBytes: int(sp.request.PartitionMaxBytes),
+			})
+		}
+		if parts[i].asked < 0 {
+			ask.MaxWait = 0 // there is something to tell
+		}
+	}
+	return parts, ask
+}
+
+func fetchTopic(image *clusterimage.Image, version int16, key sessionKey) (*topics.Topic, int16) {
+	var topic *topics.Topic
+	var ok bool
+	if version >= 13 {
+		if topic, ok = topicByID(image, key.topicID); !ok {
+			return nil, kerr.UnknownTopicID.Code
+		}
+	} else if topic, ok = topicByName(image, key.topic); !ok {
+		return nil, kerr.UnknownTopicOrPartition.Code
+	}
+	if key.partition < 0 || int(key.partition) >= len(topic.Coordinators) {
+		return nil, kerr.UnknownTopicOrPartition.Code
+	}
+	return topic, 0
+}
+
+// nearerBrokers is where a client of another rack should fetch, nil when here is right.
+func (h *Handlers) nearerBrokers(r *listener.Request, req *kmsg.FetchRequest) *placement {
+	if req.Version < 11 || req.Rack == "" {
+		return nil
+	}
+	brokers := h.reachable(r)
+	anywhereNear := false
+	for _, b := range brokers {
+		if b.ID == h.cfg.BrokerID && b.Rack == req.Rack {
+			return nil
+		}
+		anywhereNear = anywhereNear || b.Rack == req.Rack
+	}
+	if !anywhereNear {
+		return nil
+	}
+	place := newPlacement(brokers, req.Rack)
+	return &place
+}
+
+func (h *Handlers) fillFetched(r *listener.Request, f *fetched, res *FetchResult) {
+	a := &f.answer
+	a.ErrorCode = h.code(r, res.Err)
+	a.HighWatermark, a.LastStableOffset, a.LogStartOffset = res.HighWatermark, res.LastStableOffset, res.LogStartOffset
+	f.records = res.Records
+}
+
+// assembleFetch puts partitions into the answer, by topic in serving order, and returns their records in the same places.
+func assembleFetch(out *kmsg.FetchResponse, session *fetchSession, incremental bool, parts []fetched) (records [][][][]byte) {
+	type topicKey struct {
+		id   [16]byte
+		name string
+	}
+	at := map[topicKey]int{}
+	for i := range parts {
+		f := &parts[i]
+		if session != nil && !session.changed(f.session, &f.answer, len(f.records) > 0) && incremental {
+			continue
+		}
+		key := topicKey{f.session.key.topicID, f.session.key.topic}
+		t, ok := at[key]
+		if !ok {
+			t = len(out.Topics)
+			at[key] = t
+			rt := kmsg.NewFetchResponseTopic()
+			rt.Topic, rt.TopicID = key.name, key.id
+			out.Topics = append(out.Topics, rt)
+			records = append(records, nil)
+		}
+		out.Topics[t].Partitions = append(out.Topics[t].Partitions, f.answer)
+		records[t] = append(records[t], f.records)
+	}
+	return records
+}

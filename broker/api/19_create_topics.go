@@ -1,0 +1,75 @@
+package api
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/inkwell-project/inkwell/listener"
+)
+
+// CreateTopics v2-7, DeleteTopics v1-6, CreatePartitions v0-3, AlterConfigs v0-2 and IncrementalAlterConfigs v0-1 are the Controller's. The
+// answer leaves when this broker's own image shows the change.
+var (
+	_ = registerCall(kmsg.CreateTopics, 2, 7, (*Handlers).createTopics)
+	_ = registerCall(kmsg.DeleteTopics, 1, 6, (*Handlers).deleteTopics)
+	_ = registerCall(kmsg.CreatePartitions, 0, 3, (*Handlers).createPartitions)
+	_ = registerCall(kmsg.AlterConfigs, 0, 2, (*Handlers).alterConfigs)
+	_ = registerCall(kmsg.IncrementalAlterConfigs, 0, 1, (*Handlers).incrementalAlterConfigs)
+)
+
+func (h *Handlers) createTopics(ctx context.Context, r *listener.Request, req *kmsg.CreateTopicsRequest) kmsg.Response {
+	return h.forward(ctx, r, toController, req, 0, func(resp kmsg.Response, code int16) {
+		for _, t := range req.Topics {
+			rt := kmsg.NewCreateTopicsResponseTopic()
+			rt.Topic, rt.ErrorCode = t.Topic, code
+			resp.(*kmsg.CreateTopicsResponse).Topics = append(resp.(*kmsg.CreateTopicsResponse).Topics, rt)
+		}
+	})
+}
+
+func (h *Handlers) deleteTopics(ctx context.Context, r *listener.Request, req *kmsg.DeleteTopicsRequest) kmsg.Response {
+	return h.forward(ctx, r, toController, req, 0, func(resp kmsg.Response, code int16) {
+		answer := resp.(*kmsg.DeleteTopicsResponse)
+		for _, name := range req.TopicNames {
+			rt := kmsg.NewDeleteTopicsResponseTopic()
+			rt.Topic, rt.ErrorCode = kmsg.StringPtr(name), code
+			answer.Topics = append(answer.Topics, rt)
+		}
+		for _, t := range req.Topics {
+			rt := kmsg.NewDeleteTopicsResponseTopic()
+			rt.Topic, rt.TopicID, rt.ErrorCode = t.Topic, t.TopicID, code
+			answer.Topics = append(answer.Topics, rt)
+		}
+	})
+}
+
+func (h *Handlers) createPartitions(ctx context.Context, r *listener.Request, req *kmsg.CreatePartitionsRequest) kmsg.Response {
+	return h.forward(ctx, r, toController, req, 0, func(resp kmsg.Response, code int16) {
+		for _, t := range req.Topics {
+			rt := kmsg.NewCreatePartitionsResponseTopic()
+			rt.Topic, rt.ErrorCode = t.Topic, code
+			resp.(*kmsg.CreatePartitionsResponse).Topics = append(resp.(*kmsg.CreatePartitionsResponse).Topics, rt)
+		}
+	})
+}
+
+func (h *Handlers) alterConfigs(ctx context.Context, r *listener.Request, req *kmsg.AlterConfigsRequest) kmsg.Response {
+	return h.forward(ctx, r, toController, req, 0, func(resp kmsg.Response, code int16) {
+		for _, res := range req.Resources {
+			rr := kmsg.NewAlterConfigsResponseResource()
+			rr.ResourceType, rr.ResourceName, rr.ErrorCode = res.ResourceType, res.ResourceName, code
+			resp.(*kmsg.AlterConfigsResponse).Resources = append(resp.(*kmsg.AlterConfigsResponse).Resources, rr)
+		}
+	})
+}
+
+func (h *Handlers) incrementalAlterConfigs(ctx context.Context, r *listener.Request, req *kmsg.IncrementalAlterConfigsRequest) kmsg.Response {
+	return h.forward(ctx, r, toController, req, 0, func(resp kmsg.Response, code int16) {
+		for _, res := range req.Resources {
+			rr := kmsg.NewIncrementalAlterConfigsResponseResource()
+			rr.ResourceType, rr.ResourceName, rr.ErrorCode = res.ResourceType, res.ResourceName, code
+			resp.(*kmsg.IncrementalAlterConfigsResponse).Resources = append(resp.(*kmsg.IncrementalAlterConfigsResponse).Resources, rr)
+		}
+	})
+}
