@@ -1,0 +1,156 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/inkwell-project/inkwell/broker/api"
+	"github.com/inkwell-project/inkwell/broker/cachemanager"
+	"github.com/inkwell-project/inkwell/broker/compaction"
+	"github.com/inkwell-project/inkwell/broker/forwarding"
+	"github.com/inkwell-project/inkwell/broker/metadatacache"
+	"github.com/inkwell-project/inkwell/internal/slab"
+	"github.com/inkwell-project/inkwell/listener"
+	"github.com/inkwell-project/inkwell/rpc"
+)
+
+// Broker is one Inkless broker.
+type Broker struct {
+	cfg        Config
+	image      *metadatacache.Cache
+	cache      *cachemanager.Manager
+	epochs     *epochs
+	membership *forwarding.Membership
+	jobs       *compaction.Jobs
+	listener   *listener.Server
+
+	close    sync.Once
+	closeErr error
+}
+
+// New registers the broker with its cluster and serves clients when it returns. ctx bounds the start only.
+func New(ctx context.Context, cfg Config) (b *Broker, err error) {
+	cfg.SetDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	b = &Broker{cfg: cfg}
+	defer func() {
+		if err != nil {
+			_ = b.Close() // what was started; err says why
+		}
+	}()
+	ctx, cancel := cfg.startContext(ctx)
+	defer cancel()
+	cluster, err := cfg.Metadata.DescribeCluster(ctx, &rpc.DescribeClusterRequest{})
+	if err != nil {
+		return nil, fmt.Errorf("asking the Metadata cluster about this broker's cluster: %w", err)
+	}
+	// The image comes first: everything below looks at it, and registering waits for it.
+	if b.image, err = metadatacache.New(metadatacache.Config{
+		Cluster: cluster.Cluster, Follower: cfg.Metadata, Clock: cfg.Clock, Rand: cfg.NewRand(), Logger: cfg.Logger, Registerer: cfg.Registerer,
+	}); err != nil {
+		return nil, err
+	}
+	forwarder := forwarding.New(forwarding.Config{Metadata: cfg.Metadata, Image: b.image, Clock: cfg.Clock, Jitter: cfg.jitter(), Logger: cfg.Logger})
+	pool := new(slab.Pool)
+	cache := cfg.Cache
+	cache.Cluster, cache.Clock, cache.Logger, cache.Registerer = cluster.Cluster, cfg.Clock, cfg.Logger, cfg.Registerer
+	if b.cache, err = cachemanager.New(cache, cachemanager.Deps{Bucket: cfg.Bucket, Coordinator: cfg.Metadata, Buffers: pool}); err != nil {
+		return nil, err
+	}
+	if err := b.register(ctx, cluster, forwarder); err != nil {
+		return nil, err
+	}
+	b.membership = forwarding.JoinMembership(forwarding.MembershipConfig{
+		Self:           forwarding.Peer{ID: cfg.ID, Epoch: b.epochs.number(), Rack: cfg.Rack, Listeners: cfg.listeners(), Version: cfg.Version, Role: "broker"},
+		SessionTimeout: cfg.SessionTimeout, Forwarder: forwarder, Clock: cfg.Clock, Logger: cfg.Logger,
+	})
+	b.jobs = compaction.New(compaction.Config{
+		Cluster: cluster.Cluster, Broker: cfg.ID, BrokerEpoch: b.epochs.number, Coordinators: cluster.BatchCoordinators, Work: cfg.Metadata, Bucket: cfg.Bucket,
+		Clock: cfg.Clock, Jitter: cfg.jitter(), Logger: cfg.Logger, Registerer: cfg.Registerer,
+	})
+	return b, b.listen(cluster, forwarder, pool)
+}
+
+func (b *Broker) register(ctx context.Context, cluster *rpc.DescribeClusterResponse, forwarder *forwarding.Forwarder) error {
+	batches := b.cfg.Batches
+	batches.Cluster, batches.Broker = cluster.Cluster, b.cfg.ID
+	b.epochs = &epochs{cfg: &b.cfg, batches: batches, sink: committedToCache{b.cache}, forwarder: forwarder, identity: forwarding.Identity{
+		ID: b.cfg.ID, IncarnationID: b.cfg.NewUUID(), ClusterID: cluster.UUID, Rack: b.cfg.Rack, Listeners: b.cfg.listeners(), Version: b.cfg.Version,
+	}}
+	b.epochs.ctx, b.epochs.cancel = context.WithCancel(context.Background())
+	return b.epochs.register(ctx)
+}
+
+func (b *Broker) listen(cluster *rpc.DescribeClusterResponse, forwarder *forwarding.Forwarder, pool *slab.Pool) error {
+	handlers := api.New(api.Config{
+		ClusterUUID: cluster.UUID, BrokerID: b.cfg.ID, GroupPartitions: cluster.GroupCoordinators, Settings: b.cfg.API, Store: b.cfg.Bucket.String(),
+		Image: b.image.Image, Brokers: b.brokers, Forwarder: forwarder, Coordinator: b.cfg.Metadata, Appender: b.epochs, Fetcher: fetcher{b.cache},
+		ProducerIDs: &api.ProducerIDBlocks{Allocator: b.cfg.Metadata, Broker: b.cfg.ID, Epoch: b.epochs.number},
+		Clock:       b.cfg.Clock, SessionID: b.cfg.NewRand().Int32, Logger: b.cfg.Logger,
+	})
+	var err error
+	b.listener, err = listener.New(listener.Config{
+		Name: b.cfg.ListenerName, Listener: b.cfg.Listener, APIs: handlers.APIs(), TLS: b.cfg.TLS, Pool: pool,
+		MaxRequestBytes: b.cfg.Listening.MaxRequestBytes, ByteCredits: b.cfg.Listening.ByteCredits, MaxConnections: b.cfg.Listening.MaxConnections, IdleTimeout: b.cfg.Listening.IdleTimeout,
+		Logger: b.cfg.Logger, Registerer: b.cfg.Registerer, Clock: b.cfg.Clock,
+	})
+	if err != nil {
+		return err
+	}
+	return b.listener.Start()
+}
+
+// brokers are the live ones as Metadata shows them.
+func (b *Broker) brokers() []api.Broker {
+	peers := b.membership.Peers()
+	out := make([]api.Broker, len(peers))
+	for i, p := range peers {
+		out[i] = api.Broker{ID: p.ID, Rack: p.Rack, Listeners: p.Listeners}
+	}
+	return out
+}
+
+// Ready is nil while the broker serves.
+func (b *Broker) Ready() error {
+	if b.epochs.current.Load() == nil {
+		return errors.New("not registered yet")
+	}
+	return nil
+}
+
+// Close drains: it stops accepting, answers what was accepted, finishes uploads and commits, leaves the membership group and ends every goroutine.
+func (b *Broker) Close() error {
+	b.close.Do(func() { b.closeErr = b.shutdown() })
+	return b.closeErr
+}
+
+func (b *Broker) shutdown() error {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), b.cfg.DrainTimeout, fmt.Errorf("draining took longer than %s", b.cfg.DrainTimeout))
+	defer cancel()
+	var errs []error
+	if b.listener != nil {
+		// Parked fetches would hold the drain up for as long as they wait; ending the cache's long polls answers them.
+		b.cache.Drain()
+		errs = append(errs, b.listener.Shutdown(ctx))
+	}
+	if b.epochs != nil {
+		errs = append(errs, b.epochs.close(ctx))
+	}
+	if b.jobs != nil {
+		errs = append(errs, b.jobs.Close())
+	}
+	if b.membership != nil {
+		errs = append(errs, b.membership.Close())
+	}
+	if b.cache != nil {
+		errs = append(errs, b.cache.Close())
+	}
+	if b.image != nil {
+		errs = append(errs, b.image.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,135 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/inkwell-project/inkwell/broker/api"
+	"github.com/inkwell-project/inkwell/broker/batchprocessor"
+	"github.com/inkwell-project/inkwell/broker/forwarding"
+	"github.com/inkwell-project/inkwell/internal/clock"
+	"github.com/inkwell-project/inkwell/internal/slab"
+)
+
+// epochs keeps this broker registered: it has a Batch Processor for the current broker epoch, and another when that one is fenced.
+type epochs struct {
+	cfg       *Config
+	batches   batchprocessor.Config
+	sink      batchprocessor.CommittedSink
+	forwarder *forwarding.Forwarder
+	identity  forwarding.Identity
+
+	current atomic.Pointer[epoch]
+
+	ctx     context.Context
+	cancel  context.CancelFunc
+	renewal sync.WaitGroup // the goroutine that registers anew, if any
+
+	mu       sync.Mutex // guards closed and starting the renewal
+	closed   bool
+	renewing bool
+}
+
+// epoch is one registration.
+type epoch struct {
+	number    int64
+	processor *batchprocessor.Processor
+}
+
+// register makes the first registration.
+func (e *epochs) register(ctx context.Context) error {
+	number, err := e.forwarder.Register(ctx, e.identity)
+	if err != nil {
+		return err
+	}
+	cfg := e.batches
+	cfg.BrokerEpoch = number
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	e.current.Store(&epoch{number: number, processor: batchprocessor.New(cfg, batchprocessor.Deps{
+		Bucket: e.cfg.Bucket, Committer: e.cfg.Metadata, Clock: e.cfg.Clock, Rand: e.cfg.NewRand(), Sink: e.sink,
+		Fenced: e.fenced, Logger: e.cfg.Logger, Registerer: e.cfg.Registerer,
+	})})
+	e.cfg.Logger.Info("registered", "cluster", cfg.Cluster, "broker", e.cfg.ID, "epoch", number)
+	return nil
+}
+
+func (e *epochs) number() int64 { return e.current.Load().number }
+
+// fenced is called by a Processor whose epoch is over. Producers have been told to retry; a new epoch takes them.
+func (e *epochs) fenced(cause error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed || e.renewing {
+		return
+	}
+	e.renewing = true
+	e.cfg.Logger.Warn("this broker's epoch is fenced: registering anew", "broker", e.cfg.ID, "epoch", e.number(), "error", cause)
+	e.renewal.Go(e.renew)
+}
+
+func (e *epochs) renew() {
+	old := e.current.Load()
+	_ = old.processor.Close(e.ctx) // a fenced processor has nothing left to lose
+	jitter := e.cfg.jitter()
+	for backoff := 50 * time.Millisecond; ; backoff = min(2*backoff, 5*time.Second) {
+		attempt, cancel := e.cfg.startContext(e.ctx)
+		err := e.register(attempt)
+		cancel()
+		if err == nil {
+			break
+		}
+		e.cfg.Logger.Warn("registering anew", "broker", e.cfg.ID, "error", err)
+		if clock.Sleep(e.ctx, e.cfg.Clock, time.Duration(float64(backoff)*(0.5+jitter()))) != nil {
+			return
+		}
+	}
+	e.mu.Lock()
+	e.renewing = false
+	e.mu.Unlock()
+}
+
+// close finishes uploads and commits until ctx ends.
+func (e *epochs) close(ctx context.Context) error {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.cancel()
+	e.renewal.Wait()
+	if current := e.current.Load(); current != nil {
+		if err := current.processor.Close(ctx); err != nil {
+			return fmt.Errorf("not every upload and commit ended in time: %w", err)
+		}
+	}
+	return nil
+}
+
+// Append implements api.Appender on the current epoch's Processor.
+func (e *epochs) Append(ctx context.Context, frame *slab.Buffer, batches []api.AppendBatch, timeout time.Duration, done func([]api.AppendResult)) {
+	req := &batchprocessor.AppendRequest{Frame: frame, Partitions: make([]batchprocessor.PartitionBatch, len(batches))}
+	if timeout > 0 {
+		req.Deadline = e.cfg.Clock.Now().Add(timeout)
+	}
+	for i, b := range batches {
+		req.MetadataOffset = max(req.MetadataOffset, b.Partition.MetadataOffset)
+		req.Partitions[i] = batchprocessor.PartitionBatch{
+			Partition: b.Partition.TopicIDPartition, Coordinator: b.Partition.Coordinator, LogAppendTime: b.LogAppendTime, Batch: b.Batch,
+		}
+	}
+	e.current.Load().processor.Append(ctx, req, func(r batchprocessor.AppendResult) {
+		results := make([]api.AppendResult, len(r.Partitions))
+		for i, p := range r.Partitions {
+			results[i] = api.AppendResult{BaseOffset: p.BaseOffset, AppendTime: p.LogAppendTime, LogStartOffset: p.LogStartOffset}
+			if err := kerr.ErrorForCode(p.Error); err != nil {
+				results[i].Err = err
+			}
+		}
+		done(results)
+	})
+}
