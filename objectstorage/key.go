@@ -11,6 +11,8 @@ import (
 var (
 	// ErrInvalidKey refuses a key that not every backend could hold.
 	ErrInvalidKey = errors.New("invalid object key")
+	// ErrNoBucket is not ErrNotFound: of the objects of a bucket that cannot be found nothing is known.
+	ErrNoBucket = errors.New("no such bucket")
 	// ErrClosed answers every call after Close.
 	ErrClosed = errors.New("the object store is closed")
 )

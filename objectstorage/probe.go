@@ -92,7 +92,7 @@ func (p *probe) hint(err error) string {
 		return "the credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or the role of this machine), and that they may get, put, list and delete objects in this bucket"
 	case errors.Is(err, ErrFull):
 		return "is there space left"
-	case errors.Is(err, ErrNotFound) && !local:
+	case errors.Is(err, ErrNoBucket):
 		return "does the bucket exist, in the region and at the endpoint that --store names"
 	case local:
 		return "does the folder that --store names work for this user (permissions, space, file system errors)"
