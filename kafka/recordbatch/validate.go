@@ -1,6 +1,7 @@
 package recordbatch
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -142,9 +143,11 @@ func ValidateRecords(b Batch, l *Limits) (maxTimestamp int64, err error) {
 		var refused *RecordsError
 		w := walk{s: s, base: b.BaseTimestamp(), forced: b.IsLogAppendTime(), appendTime: b.MaxTimestamp()}
 		for i := range b.RecordsCount() {
-			timestamp, hasKey, err := w.record(i)
-			if err != nil {
-				return err
+			timestamp, hasKey, ok := w.plainRecord(i)
+			if !ok {
+				if timestamp, hasKey, err = w.record(i); err != nil {
+					return err
+				}
 			}
 			refused = checkRecord(refused, i, timestamp, hasKey, w.forced, l)
 			maxTimestamp = max(maxTimestamp, timestamp)
@@ -184,6 +187,62 @@ type walk struct {
 	base       int64
 	forced     bool // appendTime is every record's timestamp
 	appendTime int64
+}
+
+// plainRecord takes a good record without headers that lies in the buffer as a whole, which is nearly every one. Otherwise it takes nothing and record
+// finds out what it is.
+func (w *walk) plainRecord(index int32) (timestamp int64, hasKey, ok bool) {
+	b := w.s.buf[w.s.pos:]
+	size, at := varintAt(b, 0)
+	end := at + int(size)
+	if size < 0 || size > maxPlainRecord || end > len(b) {
+		return 0, false, false
+	}
+	delta, at := varintAt(b, at+1)
+	offsetDelta, at := varintAt(b, at)
+	keyBytes, at := varintAt(b, at)
+	if at > end || keyBytes > size {
+		return 0, false, false
+	}
+	valueBytes, at := varintAt(b, at+max(0, int(keyBytes)))
+	if at > end || valueBytes > size {
+		return 0, false, false
+	}
+	headers, at := varintAt(b, at+max(0, int(valueBytes)))
+	if at != end || headers != 0 || offsetDelta != int64(index) {
+		return 0, false, false
+	}
+	w.s.pos += end
+	timestamp = w.base + delta
+	if w.forced {
+		timestamp = w.appendTime
+	}
+	return timestamp, keyBytes >= 0, true
+}
+
+// maxPlainRecord keeps sums of sizes far from overflow.
+const maxPlainRecord = 1 << 30
+
+// pastEnd is a position that no buffer has.
+const pastEnd = 1 << 40
+
+// varintAt reads a zigzag integer and returns the position after it, past all ends if there is none.
+func varintAt(b []byte, at int) (int64, int) {
+	if uint(at) < uint(len(b)) && b[at] < 0x80 {
+		return int64(b[at]>>1) ^ -int64(b[at]&1), at + 1
+	}
+	return longVarintAt(b, at)
+}
+
+func longVarintAt(b []byte, at int) (int64, int) {
+	if at >= len(b) {
+		return 0, pastEnd
+	}
+	v, n := binary.Varint(b[at:])
+	if n <= 0 || n > 5 { // longer ones are for record to judge: most fields may not have them
+		return 0, pastEnd
+	}
+	return v, at + n
 }
 
 func (w *walk) record(index int32) (timestamp int64, hasKey bool, err error) {

@@ -145,6 +145,23 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// A length may take five bytes, not more, though binary.Varint would read it.
+func TestOverlongVarint(t *testing.T) {
+	record := []byte{0, 0, 0, 1, 1, 0} // attributes, timestamp, offset delta, null, null, no headers
+	for n := 1; n <= 7; n++ {
+		length := []byte{12} // 6
+		for len(length) < n {
+			length[len(length)-1] |= 0x80
+			length = append(length, 0)
+		}
+		none := recordbatchtest.Producer{ID: -1, Epoch: -1, Sequence: -1}
+		b := recordbatchtest.Seal(0, 0, 0, now, now, none, 1, append(length, record...))
+		if err := recordbatch.Validate(b, limits(), 0); (err == nil) != (n <= 5) || err != nil && !errors.Is(err, kerr.InvalidRecord) {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+	}
+}
+
 // A few kilobytes that decompress without end cost bounded memory and get a code that makes producers split.
 func TestBombs(t *testing.T) {
 	const limit = 1 << 20
