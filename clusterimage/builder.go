@@ -55,6 +55,12 @@ func (b *Builder) Apply(offset int64, key, value []byte) error {
 	return nil
 }
 
+// Advance says that there is no record between the last one and offset, or that it was compacted away: the image is as of offset.
+func (b *Builder) Advance(offset int64) { b.image.offset = max(b.image.offset, offset) }
+
+// Offset is that of the last record.
+func (b *Builder) Offset() int64 { return b.image.offset }
+
 // Build is the image as of the last record. The builder may go on.
 func (b *Builder) Build() *Image {
 	i := b.image
