@@ -79,3 +79,37 @@ func cpuTime() time.Duration {
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
+
+// BenchmarkAppend is 16 partitions of 128 KiB batches in one request, from 5 in flight.
+func BenchmarkAppend(b *testing.B) {
+	w := newWorld(b, func(c *Config) { c.SetLocalDefaults() })
+	w.bucket.now = time.Now
+	w.p.deps.Bucket, w.p.deps.Committer, w.p.deps.Sink = &nullBucket{}, &nullCommitter{}, nil
+	req := w.request(1, 64<<10, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+	b.SetBytes(int64(len(req.Frame.Bytes())))
+	b.ReportAllocs()
+	inFlight := make(chan struct{}, 5)
+	for range b.N {
+		inFlight <- struct{}{}
+		copied := *req
+		w.p.Append(context.Background(), &copied, func(AppendResult) { <-inFlight })
+	}
+	_ = w.p.Close(context.Background())
+}
+
+type nullBucket struct{ testBucket }
+
+func (*nullBucket) PutIfAbsent(context.Context, string, [][]byte) error { return nil }
+
+type nullCommitter struct{}
+
+func (*nullCommitter) CommitObjects(_ context.Context, req *rpc.CommitObjectsRequest) (*rpc.CommitObjectsResponse, error) {
+	resp := &rpc.CommitObjectsResponse{Objects: make([]rpc.ObjectResult, len(req.Objects))}
+	for i := range req.Objects {
+		resp.Objects[i].Segments = make([]rpc.SegmentResult, len(req.Objects[i].Segments))
+		for j := range req.Objects[i].Segments {
+			resp.Objects[i].Segments[j].Batches = make([]rpc.BatchResult, len(req.Objects[i].Segments[j].Batches))
+		}
+	}
+	return resp, nil
+}
