@@ -1,0 +1,53 @@
+# Everything that a developer or CI runs. `make help` lists it.
+SHELL := /bin/bash
+GO ?= go
+BIN := bin/inkwell
+VERSION ?= $(shell git describe --tags --always 2>/dev/null || echo dev)
+
+.PHONY: help build run test check fmt vet lint tools bench bench-latency chaos fuzz docs clean
+
+help:            ## this list
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
+
+build: $(BIN)    ## build bin/inkwell
+
+.PHONY: $(BIN)
+$(BIN):
+	@command -v $(GO) >/dev/null || { echo "missing: go 1.26 or newer (https://go.dev/dl)"; exit 1; }
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $@ ./cmd/inkwell
+
+run: build       ## build and start a one-process cluster at 127.0.0.1:9092, data in ./data
+	exec $(BIN) dev
+
+tools:           ## install what the tests need below .cache, or say what is missing
+	test/tools/install.sh
+
+test: tools      ## every test, with the race detector
+	$(GO) test -race -timeout 30m ./...
+
+check: fmt vet lint test ## what a change must pass
+
+fmt:             ## fails where gofmt would change something
+	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt -w these:"; echo "$$out"; exit 1; }
+
+vet:             ## go vet
+	$(GO) vet ./...
+
+lint:            ## staticcheck
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0 ./...
+
+bench: build     ## compare with Apache Kafka on this machine; saves a table in bench/results
+	$(GO) run ./bench
+
+chaos: tools build ## twenty kills under load, on a folder and on an S3 server
+	INKWELL_TEST_KILLS=20 $(GO) test -count=1 -timeout 30m -v ./test/chaos/...
+
+fuzz:            ## each fuzz target for half a minute
+	@for pkg in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$pkg | grep ^Fuzz); do \
+	  echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 30s $$pkg || exit 1; done; done
+
+docs:            ## rewrite the generated lists in docs
+	$(GO) test ./broker/api -run APISupport -update
+
+clean:           ## remove what the targets above made, but not ./data
+	rm -rf bin .cache bench/work
