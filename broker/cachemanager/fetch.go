@@ -53,6 +53,7 @@ const (
 	// leastPatience is how long a fetch waits for the coordinator or for room at least: a client that is told to try again does so at once.
 	leastPatience = time.Second
 	findBackoff   = 50 * time.Millisecond
+	maxAttempts   = 8
 )
 
 // fetch is one call of Fetch.
@@ -98,8 +99,9 @@ func (m *Manager) Fetch(ctx context.Context, req *FetchRequest) []FetchResult {
 		f.cursors[i].ask = &req.Partitions[i]
 		f.cursors[i].p = m.pin(&req.Partitions[i].Partition)
 	}
-	f.await()
-	f.plan()
+	// What is known may be dropped by others before it is used; the coordinator's answer to this fetch itself is not.
+	for attempts := 0; f.await() && !f.plan() && attempts < maxAttempts; attempts++ {
+	}
 	f.acquire()
 	f.readAhead()
 	f.gather()
@@ -125,22 +127,27 @@ func (f *fetch) result(c *cursor) FetchResult {
 	return r
 }
 
-// await returns when there is something to answer.
-func (f *fetch) await() {
+// await returns when there is something to answer. True: there are bytes or the answer must not wait.
+func (f *fetch) await() bool {
 	var timer <-chan time.Time
+	started := f.m.cfg.Clock.Now()
 	for {
 		f.resolve()
 		if f.req.MaxWait <= 0 || len(f.cursors) == 0 || f.failed() || f.available() >= f.req.MinBytes {
-			return
+			return true
 		}
 		if timer == nil {
-			t := f.m.cfg.Clock.NewTimer(f.req.MaxWait)
+			t := f.m.cfg.Clock.NewTimer(f.req.MaxWait - f.m.cfg.Clock.Now().Sub(started))
 			defer t.Stop()
 			timer = t.C
 		}
 		if !f.park(timer) {
 			f.resolve()
-			return
+			f.plan()
+			return false
+		}
+		if f.m.ctx.Err() != nil || f.ctx.Err() != nil {
+			return false
 		}
 	}
 }

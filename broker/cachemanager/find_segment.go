@@ -145,7 +145,7 @@ func (p *partition) coordinates(offset, limit int64, most int) (out []planned, m
 			}
 			return out, false
 		case mustFind:
-			return out, p.loaded
+			return out, offset < p.highWatermark
 		default:
 			return out, false
 		}

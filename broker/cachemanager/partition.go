@@ -86,13 +86,15 @@ const (
 	inHistory
 )
 
-// locate says where the coordinates from offset on are.
+// locate says where the coordinates from offset on are. What is known of the past stays right when the tail is lost; only whether there is more is not.
 func (p *partition) locate(offset int64) location {
 	switch {
-	case !p.loaded || offset < p.logStart || offset > p.highWatermark:
+	case offset < p.logStart || offset > p.highWatermark:
 		return mustFind
-	case offset == p.highWatermark:
+	case offset == p.highWatermark && p.loaded:
 		return atEnd
+	case offset == p.highWatermark:
+		return mustFind
 	case offset >= p.windowStart():
 		return inWindow
 	case p.pageOf(offset) != nil:
@@ -104,14 +106,14 @@ func (p *partition) locate(offset int64) location {
 // available counts the bytes from offset to the high watermark, as coordinates tell them. History counts as plenty.
 func (p *partition) available(offset int64, most int) int {
 	switch p.locate(offset) {
-	case atEnd:
-		return 0
 	case inWindow:
 		e := &p.window[p.windowIndex(offset)]
 		rest := p.total - e.before - int64(e.Bytes)
 		return int(min(int64(most), rest+restOf(&e.Coordinate, offset)))
+	case inHistory:
+		return most
 	}
-	return most
+	return 0
 }
 
 // restOf estimates the bytes of c from offset on: where its batches lie is known only with the bytes.

@@ -2,8 +2,8 @@ package cachemanager
 
 import "github.com/inkwell-project/inkwell/rpc"
 
-// plan chooses coordinates in the order of the request, as far as the budget may reach.
-func (f *fetch) plan() {
+// plan chooses coordinates in the order of the request, as far as the budget may reach. False: nothing can be read, though something should be.
+func (f *fetch) plan() bool {
 	remaining := f.req.MaxBytes
 	first := true
 	for i := range f.cursors {
@@ -23,6 +23,7 @@ func (f *fetch) plan() {
 		}
 		remaining -= int(min(bytes, int64(limit)))
 	}
+	return !first || f.failed() || f.available() == 0
 }
 
 // planFound is a plan from the coordinator's answer alone, when the cache of coordinates did not keep it.
@@ -171,10 +172,8 @@ func (f *fetch) gatherPartition(c *cursor, limit int, force, patient bool) (byte
 
 // ready waits for a block's bytes, unless the answer has enough without them: then the reader gets them with its next fetch.
 func (f *fetch) ready(p *planned, patient bool) bool {
-	select {
-	case <-p.block.ready:
+	if p.isReady() {
 		return true
-	default:
 	}
 	if !patient && p.lagging {
 		return false
@@ -195,15 +194,20 @@ func (f *fetch) tailIsEnough() bool {
 		c := &f.cursors[i]
 		for j := range c.planned {
 			p := &c.planned[j]
-			if p.lagging {
-				continue
+			if p.lagging || !p.isReady() {
+				break // what follows is of no use without it
 			}
-			select {
-			case <-p.block.ready:
-				bytes += restOf(&p.Coordinate, c.ask.Offset)
-			default:
-			}
+			bytes += restOf(&p.Coordinate, c.ask.Offset)
 		}
 	}
 	return bytes > 0 && bytes >= int64(f.req.MinBytes)
+}
+
+func (p *planned) isReady() bool {
+	select {
+	case <-p.block.ready:
+		return true
+	default:
+		return false
+	}
 }
