@@ -70,9 +70,19 @@ func (r *retrying) settle(ctx context.Context, key string, body [][]byte, refuse
 	return fmt.Errorf("other bytes: %w", refused)
 }
 
-// GetRange repeats short reads, too: an object does not change, so a store that returns less has a fault of the moment.
+// GetRange asks once more after a short read: an object does not change, so the store may have had a fault of the
+// moment. If it says the same again the object is too short.
 func (r *retrying) GetRange(ctx context.Context, key string, offset int64, dst []byte) error {
-	return r.repeat(ctx, opGet, key, func(ctx context.Context) error { return attempts{r}.GetRange(ctx, key, offset, dst) })
+	short := 0
+	return r.repeat(ctx, opGet, key, func(ctx context.Context) error {
+		err := attempts{r}.GetRange(ctx, key, offset, dst)
+		if errors.Is(err, ErrShortRead) {
+			if short++; short > 1 {
+				return final{err}
+			}
+		}
+		return err
+	})
 }
 
 func (r *retrying) Head(ctx context.Context, key string) (info Info, err error) {

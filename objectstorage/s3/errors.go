@@ -28,8 +28,8 @@ func mapError(ctx context.Context, err error) error {
 		if errors.Is(err, objectstorage.ErrShortRead) || errors.Is(err, objectstorage.ErrDenied) {
 			return err
 		}
-		if errors.Is(err, io.ErrUnexpectedEOF) { // the connection broke within the body
-			return fmt.Errorf("%w: %w", objectstorage.ErrShortRead, err)
+		if errors.Is(err, io.ErrUnexpectedEOF) { // not a short read: about the object it says nothing
+			return fmt.Errorf("the connection broke: %w", err)
 		}
 		return capped{err}
 	}
