@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -28,10 +29,11 @@ type block struct {
 	err   error
 
 	// Guarded by cache.mu.
-	elem       *list.Element // nil once out of the index
-	isConsumed bool
-	doneBytes  int64
-	bad        map[int64]struct{} // positions of damaged segments: the next reader gets them anew
+	list      *list.List // of its pool; nil once out of the index
+	elem      *list.Element
+	since     time.Time // when it was read ahead
+	doneBytes int64
+	bad       map[int64]struct{} // positions of damaged segments: the next reader gets them anew
 
 	bufs []*slab.Buffer // set before ready is closed
 	data []byte
@@ -94,7 +96,7 @@ func (b *block) load() {
 func (b *block) fail(err error) {
 	b.err = err
 	b.c.mu.Lock()
-	if b.elem != nil {
+	if b.list != nil {
 		b.c.remove(b)
 		b.refs.Add(-1) // the index's; the flight's is still there
 	}

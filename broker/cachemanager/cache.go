@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/inkwell-project/inkwell/internal/slab"
 	"github.com/inkwell-project/inkwell/kafka"
@@ -35,17 +36,21 @@ type cache struct {
 	pools   [poolCount]pool
 }
 
-// pool is one budget. Blocks are evicted in the order of their lists: first those that were read to their end, then, for a reader that has
-// nothing else, the oldest of the others. Read-ahead never takes the place of what is not read yet.
+// pool is one budget. Each block in the index is in one of its lists, and they are evicted in this order: what was read to its end, what a reader has
+// begun to read, the least recently read first, and what was read ahead and nobody has asked for, the oldest first. Read-ahead never takes the place of
+// other read-ahead, unless nobody came for that in staleAhead.
 type pool struct {
 	limit     int64
 	used      int64 // bytes of blocks, also of those that only readers hold
-	freshUsed int64 // of the blocks in fresh
-	fresh     list.List
+	aheadUsed int64 // of the blocks in ahead
 	consumed  list.List
+	touched   list.List
+	ahead     list.List
 	room      chan struct{} // closed when there may be room; nil while nobody waits
 	slots     chan struct{} // GETs at a time
 }
+
+const staleAhead = 10 * time.Second
 
 func newCache(m *Manager) *cache {
 	c := &cache{m: m, objects: map[kafka.ObjectID][]*block{}, frames: map[*slab.Buffer]int32{}, spans: spans{objects: map[kafka.ObjectID]span{}}}
@@ -75,6 +80,9 @@ func (c *cache) get(coord *rpc.Coordinate, name poolName, u urgency) *block {
 	b := c.find(coord)
 	if b != nil {
 		b.refs.Add(1)
+		if u == demand {
+			c.touch(b)
+		}
 		c.mu.Unlock()
 		if u == demand {
 			c.m.metrics.hits[name].Inc()
@@ -85,12 +93,14 @@ func (c *cache) get(coord *rpc.Coordinate, name poolName, u urgency) *block {
 		c.mu.Unlock()
 		return nil
 	}
-	start, end := c.spans.around(coord, c.m.cfg.MaxSpanBytes)
+	start, end := c.clip(coord)
 	p := &c.pools[name]
 	var garbage []*slab.Buffer
 	if !c.makeRoom(name, end-start, u, &garbage) {
+		// Read-ahead of pieces for want of room would break up the objects that are read next.
+		pieces := u == demand || end-start > p.limit/2
 		start, end = coord.Position, coord.Position+int64(coord.Bytes)
-		if !c.makeRoom(name, end-start, u, &garbage) {
+		if !pieces || !c.makeRoom(name, end-start, u, &garbage) {
 			c.mu.Unlock()
 			releaseAll(garbage)
 			return nil
@@ -99,7 +109,7 @@ func (c *cache) get(coord *rpc.Coordinate, name poolName, u urgency) *block {
 	b = newBlock(c, coord.Object, name, start, end)
 	b.refs.Add(2) // the caller's and the flight's
 	p.used += b.bytes
-	c.insert(b)
+	c.insert(b, u)
 	c.mu.Unlock()
 	releaseAll(garbage)
 	if u == demand {
@@ -120,12 +130,54 @@ func (c *cache) find(coord *rpc.Coordinate) *block {
 	return nil
 }
 
+// clip is the range to GET for coord: what other partitions of interest need of the object, too, but nothing that is there already.
+func (c *cache) clip(coord *rpc.Coordinate) (start, end int64) {
+	start, end = c.spans.around(coord, c.m.cfg.MaxSpanBytes)
+	own := coord.Position + int64(coord.Bytes)
+	for _, b := range c.objects[coord.Object] {
+		switch {
+		case b.uploaded:
+		case b.end <= coord.Position:
+			start = max(start, b.end)
+		case b.start >= own:
+			end = min(end, b.start)
+		}
+	}
+	return start, end
+}
+
 // insert makes b findable; the index's reference is the one that the block was made with. Called under mu.
-func (c *cache) insert(b *block) {
+func (c *cache) insert(b *block, u urgency) {
 	c.objects[b.object] = append(c.objects[b.object], b)
 	p := &c.pools[b.pool]
-	b.elem = p.fresh.PushBack(b)
-	p.freshUsed += b.bytes
+	if u == demand {
+		b.moveTo(&p.touched)
+		return
+	}
+	b.since = c.m.cfg.Clock.Now()
+	b.moveTo(&p.ahead)
+	p.aheadUsed += b.bytes
+}
+
+// moveTo puts b last in a list, nil for none.
+func (b *block) moveTo(l *list.List) {
+	if b.list != nil {
+		b.list.Remove(b.elem)
+	}
+	if b.list, b.elem = l, nil; l != nil {
+		b.elem = l.PushBack(b)
+	}
+}
+
+// touch notes that a reader has asked for b. Called under mu.
+func (c *cache) touch(b *block) {
+	p := &c.pools[b.pool]
+	if b.list == &p.ahead {
+		p.aheadUsed -= b.bytes
+	}
+	if b.list != &p.consumed {
+		b.moveTo(&p.touched)
+	}
 }
 
 // remove is the opposite of insert; the caller owns the index's reference then. Called under mu.
@@ -144,21 +196,20 @@ func (c *cache) remove(b *block) {
 	} else {
 		c.objects[b.object] = blocks
 	}
-	p := &c.pools[b.pool]
-	if b.isConsumed {
-		p.consumed.Remove(b.elem)
-	} else {
-		p.fresh.Remove(b.elem)
-		p.freshUsed -= b.bytes
+	if p := &c.pools[b.pool]; b.list == &p.ahead {
+		p.aheadUsed -= b.bytes
 	}
-	b.elem = nil
+	b.moveTo(nil)
 }
 
 // makeRoom evicts until n more bytes fit. A block larger than the pool may have it alone. Called under mu.
 func (c *cache) makeRoom(name poolName, n int64, u urgency, garbage *[]*slab.Buffer) bool {
 	p := &c.pools[name]
-	if u == ahead && p.freshUsed+n > p.limit*3/4 {
-		return false
+	if u == ahead && p.aheadUsed+n > p.limit/2 {
+		c.dropStaleAhead(p, garbage)
+		if p.aheadUsed+n > p.limit/2 {
+			return false
+		}
 	}
 	if n > p.limit && (u == ahead || p.used > 0 && !c.evict(name, p.limit, u, garbage)) {
 		return false
@@ -166,21 +217,36 @@ func (c *cache) makeRoom(name poolName, n int64, u urgency, garbage *[]*slab.Buf
 	return n > p.limit || c.evict(name, n, u, garbage)
 }
 
+// dropStaleAhead gives up what was read for a reader that has gone elsewhere. Called under mu.
+func (c *cache) dropStaleAhead(p *pool, garbage *[]*slab.Buffer) {
+	before := c.m.cfg.Clock.Now().Add(-staleAhead)
+	for e := p.ahead.Front(); e != nil && e.Value.(*block).since.Before(before); {
+		b := e.Value.(*block)
+		e = e.Next()
+		c.evictBlock(b, garbage)
+	}
+}
+
+// evictBlock gives b up unless somebody uses it now, which would free nothing. Called under mu.
+func (c *cache) evictBlock(b *block, garbage *[]*slab.Buffer) {
+	if b.refs.Load() > 1 {
+		return
+	}
+	c.remove(b)
+	b.refs.Add(-1)
+	c.free(b, garbage)
+	c.m.metrics.evictions[b.pool].Inc()
+}
+
 // evict makes n bytes free, which may be all. Called under mu.
 func (c *cache) evict(name poolName, n int64, u urgency, garbage *[]*slab.Buffer) bool {
 	p := &c.pools[name]
-	lists := [2]*list.List{&p.consumed, &p.fresh}
-	for _, l := range lists[:1+u] {
+	lists := [...]*list.List{&p.consumed, &p.touched, &p.ahead}
+	for _, l := range lists[:2+u] {
 		for e := l.Front(); e != nil && p.used+n > p.limit; {
 			b := e.Value.(*block)
 			e = e.Next()
-			if b.refs.Load() > 1 {
-				continue // in use: it would free nothing now
-			}
-			c.remove(b)
-			b.refs.Add(-1)
-			c.free(b, garbage)
-			c.m.metrics.evictions[name].Inc()
+			c.evictBlock(b, garbage)
 		}
 	}
 	c.over[name].Store(p.used > p.limit)
@@ -254,12 +320,11 @@ func (c *cache) consumed(b *block, s *segment, c0 *rpc.Coordinate) {
 	}
 	s.done = true
 	b.doneBytes += int64(c0.Bytes)
-	if b.elem != nil && !b.isConsumed && b.doneBytes*10 >= b.bytes*9 {
-		p := &c.pools[b.pool]
-		p.fresh.Remove(b.elem)
-		p.freshUsed -= b.bytes
-		b.elem = p.consumed.PushBack(b)
-		b.isConsumed = true
+	if b.list != nil && b.doneBytes*10 >= b.bytes*9 {
+		if p := &c.pools[b.pool]; b.list != &p.consumed {
+			c.touch(b)
+			b.moveTo(&p.consumed)
+		}
 	}
 }
 

@@ -84,7 +84,7 @@ func (c *cache) insertUpload(b *block) {
 			disowned = append(disowned, f)
 		}
 		c.pools[tailPool].used += b.bytes
-		c.insert(b)
+		c.insert(b, demand)
 		b.refs.Add(1)                          // until the frames are disowned
 		c.evict(tailPool, 0, demand, &garbage) // of others first; if that is not enough, this one when it is released below
 	}
