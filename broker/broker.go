@@ -26,6 +26,9 @@ type Broker struct {
 	jobs       *compaction.Jobs
 	listener   *listener.Server
 
+	draining context.Context // ends when Close begins
+	drain    context.CancelFunc
+
 	close    sync.Once
 	closeErr error
 }
@@ -37,6 +40,7 @@ func New(ctx context.Context, cfg Config) (b *Broker, err error) {
 		return nil, err
 	}
 	b = &Broker{cfg: cfg}
+	b.draining, b.drain = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
 			_ = b.Close() // what was started; err says why
@@ -81,14 +85,19 @@ func (b *Broker) register(ctx context.Context, cluster *rpc.DescribeClusterRespo
 	b.epochs = &epochs{cfg: &b.cfg, batches: batches, sink: committedToCache{b.cache}, forwarder: forwarder, identity: forwarding.Identity{
 		ID: b.cfg.ID, IncarnationID: b.cfg.NewUUID(), ClusterID: cluster.UUID, Rack: b.cfg.Rack, Listeners: b.cfg.listeners(), Version: b.cfg.Version,
 	}}
+	b.epochs.image = b.image
 	b.epochs.ctx, b.epochs.cancel = context.WithCancel(context.Background())
-	return b.epochs.register(ctx)
+	if err := b.epochs.register(ctx); err != nil {
+		return err
+	}
+	b.epochs.beating.Go(b.epochs.heartbeat)
+	return nil
 }
 
 func (b *Broker) listen(cluster *rpc.DescribeClusterResponse, forwarder *forwarding.Forwarder, pool *slab.Pool) error {
 	handlers := api.New(api.Config{
-		ClusterUUID: cluster.UUID, BrokerID: b.cfg.ID, GroupPartitions: cluster.GroupCoordinators, Settings: b.cfg.API, Store: b.cfg.Bucket.String(),
-		Image: b.image.Image, Brokers: b.brokers, Forwarder: forwarder, Coordinator: b.cfg.Metadata, Appender: b.epochs, Fetcher: fetcher{b.cache},
+		ClusterUUID: cluster.UUID, BrokerID: b.cfg.ID, GroupPartitions: cluster.GroupCoordinators, Settings: b.cfg.API, Static: b.cfg.Static, Store: b.cfg.Bucket.String(),
+		Image: b.image.Image, Brokers: b.brokers, Forwarder: parked{forwarder, b.draining}, Coordinator: b.cfg.Metadata, Appender: b.epochs, Fetcher: fetcher{b.cache, b.draining},
 		ProducerIDs: &api.ProducerIDBlocks{Allocator: b.cfg.Metadata, Broker: b.cfg.ID, Epoch: b.epochs.number},
 		Clock:       b.cfg.Clock, SessionID: b.cfg.NewRand().Int32, Logger: b.cfg.Logger,
 	})
@@ -114,6 +123,9 @@ func (b *Broker) brokers() []api.Broker {
 	return out
 }
 
+// Address is what clients are told.
+func (b *Broker) Address() HostPort { return b.cfg.Advertised }
+
 // Ready is nil while the broker serves.
 func (b *Broker) Ready() error {
 	if b.epochs.current.Load() == nil {
@@ -133,8 +145,7 @@ func (b *Broker) shutdown() error {
 	defer cancel()
 	var errs []error
 	if b.listener != nil {
-		// Parked fetches would hold the drain up for as long as they wait; ending the cache's long polls answers them.
-		b.cache.Drain()
+		b.drain() // parked requests would hold the listener up for as long as they wait
 		errs = append(errs, b.listener.Shutdown(ctx))
 	}
 	if b.epochs != nil {

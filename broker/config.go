@@ -16,6 +16,7 @@ import (
 	"github.com/inkwell-project/inkwell/broker/batchprocessor"
 	"github.com/inkwell-project/inkwell/broker/cachemanager"
 	"github.com/inkwell-project/inkwell/internal/clock"
+	"github.com/inkwell-project/inkwell/kafka/configs"
 	"github.com/inkwell-project/inkwell/objectstorage"
 	"github.com/inkwell-project/inkwell/rpc"
 	"github.com/inkwell-project/inkwell/topics"
@@ -41,6 +42,9 @@ type Config struct {
 	Batches   batchprocessor.Config // Cluster, Broker and BrokerEpoch are filled in
 	Cache     cachemanager.Config   // Cluster, Clock, Logger and Registerer are filled in
 	Listening Listening
+
+	// Static is what the operator configured, by Kafka's names, as DescribeConfigs shows it.
+	Static configs.Lookup
 
 	SessionTimeout time.Duration // of the membership group; default 10 s
 	StartTimeout   time.Duration // until the Metadata cluster has answered; default 30 s

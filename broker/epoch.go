@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"github.com/inkwell-project/inkwell/broker/api"
 	"github.com/inkwell-project/inkwell/broker/batchprocessor"
 	"github.com/inkwell-project/inkwell/broker/forwarding"
+	"github.com/inkwell-project/inkwell/broker/metadatacache"
 	"github.com/inkwell-project/inkwell/internal/clock"
 	"github.com/inkwell-project/inkwell/internal/slab"
 )
@@ -23,12 +25,14 @@ type epochs struct {
 	sink      batchprocessor.CommittedSink
 	forwarder *forwarding.Forwarder
 	identity  forwarding.Identity
+	image     *metadatacache.Cache
 
 	current atomic.Pointer[epoch]
 
 	ctx     context.Context
 	cancel  context.CancelFunc
 	renewal sync.WaitGroup // the goroutine that registers anew, if any
+	beating sync.WaitGroup // the heartbeat
 
 	mu       sync.Mutex // guards closed and starting the renewal
 	closed   bool
@@ -60,13 +64,36 @@ func (e *epochs) register(ctx context.Context) error {
 	return nil
 }
 
+// heartbeatInterval is Kafka's broker.heartbeat.interval.ms.
+const heartbeatInterval = 2 * time.Second
+
+// heartbeat keeps the current epoch alive until ctx ends, and learns that it is over even when nothing is produced.
+func (e *epochs) heartbeat() {
+	for clock.Sleep(e.ctx, e.cfg.Clock, heartbeatInterval) == nil {
+		current := e.current.Load()
+		ctx, cancel := context.WithTimeout(e.ctx, 2*heartbeatInterval)
+		err := e.forwarder.Heartbeat(ctx, e.cfg.ID, current.number, e.image.Image().Offset(), false)
+		cancel()
+		switch {
+		case err == nil || e.ctx.Err() != nil:
+		case errors.Is(err, kerr.StaleBrokerEpoch), errors.Is(err, kerr.BrokerIDNotRegistered):
+			e.over(current, err)
+		default:
+			e.cfg.Logger.Warn("broker heartbeat", "broker", e.cfg.ID, "epoch", current.number, "error", err)
+		}
+	}
+}
+
 func (e *epochs) number() int64 { return e.current.Load().number }
 
 // fenced is called by a Processor whose epoch is over. Producers have been told to retry; a new epoch takes them.
-func (e *epochs) fenced(cause error) {
+func (e *epochs) fenced(cause error) { e.over(e.current.Load(), cause) }
+
+// over starts to register anew, unless old is not the current epoch any more.
+func (e *epochs) over(old *epoch, cause error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed || e.renewing {
+	if e.closed || e.renewing || e.current.Load() != old {
 		return
 	}
 	e.renewing = true
@@ -102,9 +129,13 @@ func (e *epochs) close(ctx context.Context) error {
 	e.mu.Unlock()
 	e.cancel()
 	e.renewal.Wait()
+	e.beating.Wait()
 	if current := e.current.Load(); current != nil {
 		if err := current.processor.Close(ctx); err != nil {
 			return fmt.Errorf("not every upload and commit ended in time: %w", err)
+		}
+		if err := e.forwarder.Heartbeat(ctx, e.cfg.ID, current.number, e.image.Image().Offset(), true); err != nil {
+			e.cfg.Logger.Info("could not end the registration, its session will end by itself", "broker", e.cfg.ID, "error", err)
 		}
 	}
 	return nil

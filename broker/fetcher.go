@@ -2,14 +2,20 @@ package broker
 
 import (
 	"context"
+	"time"
 
 	"github.com/inkwell-project/inkwell/broker/api"
 	"github.com/inkwell-project/inkwell/broker/batchprocessor"
 	"github.com/inkwell-project/inkwell/broker/cachemanager"
+	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/rpc"
 )
 
 // fetcher is the arrow Cache Manager -> Broker: boxes do not import each other, so their words are translated here.
-type fetcher struct{ cache *cachemanager.Manager }
+type fetcher struct {
+	cache    *cachemanager.Manager
+	draining context.Context
+}
 
 // Fetch implements api.Fetcher.
 func (f fetcher) Fetch(ctx context.Context, req *api.FetchRequest) []api.FetchResult {
@@ -17,6 +23,8 @@ func (f fetcher) Fetch(ctx context.Context, req *api.FetchRequest) []api.FetchRe
 	for i, p := range req.Partitions {
 		ask.Partitions[i] = cachemanager.FetchPartition{Partition: cachemanager.Partition(p.Partition), Offset: p.Offset, MaxBytes: p.MaxBytes}
 	}
+	ctx, done := untilDraining(ctx, f.draining)
+	defer done()
 	found := f.cache.Fetch(ctx, ask)
 	results := make([]api.FetchResult, len(found))
 	for i := range found {
@@ -44,4 +52,30 @@ func (c committedToCache) ObjectCommitted(o *batchprocessor.CommittedObject) {
 		out.Segments[i] = cachemanager.CommittedSegment{Partition: s.Partition, LogStartOffset: s.LogStartOffset, Runs: runs}
 	}
 	c.cache.ObjectCommitted(out)
+}
+
+// parked proxies requests; those that park at their coordinator end when the broker drains.
+type parked struct {
+	api.Forwarder
+	draining context.Context
+}
+
+// Forward implements api.Forwarder.
+func (p parked) Forward(ctx context.Context, req *rpc.ForwardRequest, extra time.Duration) (*rpc.ForwardResponse, error) {
+	if extra > 0 {
+		var done func()
+		ctx, done = untilDraining(ctx, p.draining)
+		defer done()
+	}
+	return p.Forwarder.Forward(ctx, req, extra)
+}
+
+// untilDraining is ctx, ended when draining ends. done must be called.
+func untilDraining(ctx, draining context.Context) (_ context.Context, done func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(draining, func() { cancel(kafka.ErrClosed) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
 }

@@ -2,11 +2,14 @@ package forwarding
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/inkwell-project/inkwell/internal/clock"
 	"github.com/inkwell-project/inkwell/rpc"
 	"github.com/inkwell-project/inkwell/topics"
 )
@@ -37,17 +40,51 @@ func (f *Forwarder) Register(ctx context.Context, id Identity) (epoch int64, err
 		rl.Name, rl.Host, rl.Port, rl.SecurityProtocol = l.Name, l.Host, uint16(l.Port), l.SecurityProtocol
 		req.Listeners = append(req.Listeners, rl)
 	}
+	for {
+		resp, err := f.asBroker(ctx, id.ID, req)
+		if err != nil {
+			return 0, fmt.Errorf("registering broker %d: %w", id.ID, err)
+		}
+		answer := resp.(*kmsg.BrokerRegistrationResponse)
+		err = kerr.ErrorForCode(answer.ErrorCode)
+		if err == nil {
+			return answer.BrokerEpoch, nil
+		}
+		err = fmt.Errorf("the controller refused the registration of broker %d: %w", id.ID, err)
+		if !errors.Is(err, kerr.DuplicateBrokerRegistration) {
+			return 0, err
+		}
+		// The broker of this id was killed a moment ago and its session has not ended, or there really are two.
+		f.cfg.Logger.Info("waiting for the session of an earlier broker with this id to end", "broker", id.ID)
+		if sleepErr := clock.Sleep(ctx, f.cfg.Clock, registrationRetry); sleepErr != nil {
+			return 0, fmt.Errorf("%w; if no other broker has this id, wait until its session has ended, else choose another --broker.id", err)
+		}
+	}
+}
+
+const registrationRetry = 250 * time.Millisecond
+
+// Heartbeat keeps a registration alive (BrokerHeartbeat, key 63). kerr.StaleBrokerEpoch or kerr.BrokerIDNotRegistered: the epoch is over. With leaving
+// the epoch ends at once, so that a restarted broker need not wait for its session.
+func (f *Forwarder) Heartbeat(ctx context.Context, broker int32, epoch, metadataOffset int64, leaving bool) error {
+	req := kmsg.NewPtrBrokerHeartbeatRequest()
+	req.BrokerID, req.BrokerEpoch, req.CurrentMetadataOffset, req.WantShutdown, req.WantFence = broker, epoch, metadataOffset, leaving, leaving
+	resp, err := f.asBroker(ctx, broker, req)
+	if err != nil {
+		return err
+	}
+	return kerr.ErrorForCode(resp.(*kmsg.BrokerHeartbeatResponse).ErrorCode)
+}
+
+// asBroker asks the controller on this broker's own behalf.
+func (f *Forwarder) asBroker(ctx context.Context, id int32, req kmsg.Request) (kmsg.Response, error) {
 	resp, err := f.Forward(ctx, &rpc.ForwardRequest{
 		Target:  rpc.Target{Kind: rpc.TargetController},
-		Client:  rpc.Client{Principal: "User:broker", ClientID: fmt.Sprintf("inkwell-broker-%d", id.ID)},
+		Client:  rpc.Client{Principal: "User:broker", ClientID: fmt.Sprintf("inkwell-broker-%d", id)},
 		Request: req,
 	}, 0)
 	if err != nil {
-		return 0, fmt.Errorf("registering broker %d: %w", id.ID, err)
+		return nil, err
 	}
-	answer := resp.Response.(*kmsg.BrokerRegistrationResponse)
-	if err := kerr.ErrorForCode(answer.ErrorCode); err != nil {
-		return 0, fmt.Errorf("the controller refused the registration of broker %d: %w", id.ID, err)
-	}
-	return answer.BrokerEpoch, nil
+	return resp.Response, nil
 }
