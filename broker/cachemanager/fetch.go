@@ -54,6 +54,8 @@ const (
 	leastPatience = time.Second
 	findBackoff   = 50 * time.Millisecond
 	maxAttempts   = 8
+	// errorPause keeps a client that asks again at once from causing a GET each time.
+	errorPause = 100 * time.Millisecond
 )
 
 // fetch is one call of Fetch.
@@ -105,6 +107,7 @@ func (m *Manager) Fetch(ctx context.Context, req *FetchRequest) []FetchResult {
 	f.acquire()
 	f.readAhead()
 	f.gather()
+	f.pause()
 	f.end()
 	results := make([]FetchResult, len(f.cursors))
 	for i := range f.cursors {
@@ -264,6 +267,20 @@ func (f *fetch) patience() <-chan time.Time {
 		f.impatient = f.m.cfg.Clock.NewTimer(min(f.m.cfg.FindTimeout, max(f.req.MaxWait, leastPatience)))
 	}
 	return f.impatient.C
+}
+
+// pause holds back an answer that has nothing but damage to tell.
+func (f *fetch) pause() {
+	damaged := false
+	for i := range f.cursors {
+		if len(f.cursors[i].slices) > 0 {
+			return
+		}
+		damaged = damaged || errors.Is(f.cursors[i].err, kerr.KafkaStorageError)
+	}
+	if damaged && f.req.MaxWait > 0 {
+		f.sleep(min(f.req.MaxWait, errorPause))
+	}
 }
 
 // end stops what patience started.

@@ -166,9 +166,7 @@ func (m *Manager) followed(t *tail, r *rpc.TopicRecord) {
 	}
 	switch v := record.(type) {
 	case *topics.ObjectCommitted:
-		for i := range v.Segments {
-			m.followedSegment(v.Object, &v.Segments[i])
-		}
+		m.followedObject(v)
 	case *topics.LogStartMoved:
 		if p := m.lookup(v.Partition); p != nil {
 			p.logStartMoved(v.LogStartOffset)
@@ -180,16 +178,38 @@ func (m *Manager) followed(t *tail, r *rpc.TopicRecord) {
 	}
 }
 
-func (m *Manager) followedSegment(object kafka.ObjectID, s *topics.CommittedSegment) {
-	p := m.lookup(s.Partition)
-	if p == nil {
-		return
+func (m *Manager) followedObject(o *topics.ObjectCommitted) {
+	partitions := make([]*partition, len(o.Segments))
+	var coordinates []rpc.Coordinate
+	for i := range o.Segments {
+		if partitions[i] = m.lookup(o.Segments[i].Partition); partitions[i] != nil {
+			for j := range o.Segments[i].Coordinates {
+				coordinates = append(coordinates, coordinateOf(o.Object, &o.Segments[i].Coordinates[j]))
+			}
+		}
 	}
-	for i := range s.Coordinates {
-		c := &s.Coordinates[i]
-		p.committed(&rpc.Coordinate{
-			Object: object, Position: c.Position, Bytes: c.Bytes, BaseOffset: c.BaseOffset, LastOffset: c.LastOffset,
-			MaxTimestamp: c.MaxTimestamp, AppendTimestamp: c.AppendTimestamp, Batches: c.Batches,
-		}, false)
+	// The reader that the first partition wakes GETs what the others need, too.
+	for i := range coordinates {
+		m.cache.spans.add(&coordinates[i])
+	}
+	next := coordinates
+	for i, p := range partitions {
+		if p == nil {
+			continue
+		}
+		for range o.Segments[i].Coordinates {
+			p.committed(&next[0], false)
+			next = next[1:]
+		}
+	}
+	for i := range coordinates {
+		m.cache.spans.remove(&coordinates[i])
+	}
+}
+
+func coordinateOf(object kafka.ObjectID, c *topics.CommittedCoordinate) rpc.Coordinate {
+	return rpc.Coordinate{
+		Object: object, Position: c.Position, Bytes: c.Bytes, BaseOffset: c.BaseOffset, LastOffset: c.LastOffset,
+		MaxTimestamp: c.MaxTimestamp, AppendTimestamp: c.AppendTimestamp, Batches: c.Batches,
 	}
 }

@@ -2,6 +2,7 @@ package cachemanager
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/objectstorage"
 	"github.com/inkwell-project/inkwell/rpc"
 	"github.com/inkwell-project/inkwell/topics"
 )
@@ -119,6 +121,33 @@ func TestWaitsForMinBytesOfAllPartitionsTogether(t *testing.T) {
 		}
 		w.write(one(1, 1000))
 		p.want(time.Second)
+	})
+}
+
+func TestOneGetServesAllThatATailRecordWakes(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, w *world) {
+		var fetches []*parked
+		for p := range int32(4) {
+			fetches = append(fetches, w.park(1, time.Hour, w.ask(p, 0, 1<<20)))
+		}
+		w.write(one(0, 1000), one(1, 1000), one(2, 1000), one(3, 1000))
+		for p, f := range fetches {
+			rs := f.want(0)
+			w.check(int32(p), 0, &rs[0])
+		}
+		if n := w.bucket.gets.Load(); n != 1 {
+			t.Fatalf("%d GETs for one object", n)
+		}
+	})
+}
+
+func TestDamageIsNotAskedForInATightLoop(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, w *world) {
+		w.spoil(w.write(one(0, 100)), func([]byte) error { return objectstorage.ErrShortRead })
+		rs := w.park(1, time.Second, w.ask(0, 0, 1)).want(100 * time.Millisecond)
+		if !errors.Is(rs[0].Err, kerr.KafkaStorageError) {
+			t.Fatalf("answered %v", rs[0].Err)
+		}
 	})
 }
 
@@ -370,4 +399,57 @@ func TestListOffsets(t *testing.T) {
 		}
 		w.close()
 	}
+}
+
+// Many write and read at once: every reader sees every batch, in order, and nothing is held in the end.
+func TestConcurrentWritersAndReaders(t *testing.T) {
+	w := newWorld(t, Config{CacheBytes: 120_000, TailDistanceBytes: 20_000, CoordinateCacheEntries: 60, PageCoordinates: 7})
+	const partitions, objects = 4, 150
+	var writes sync.Mutex // a coordinator commits one at a time
+	var wg sync.WaitGroup
+	for writer := range 2 {
+		wg.Go(func() {
+			for i := range objects {
+				var parts []part
+				for p := range int32(partitions) {
+					parts = append(parts, part{partition: p, batches: batches(1+i%3, 1+i%2, 50+i)})
+				}
+				writes.Lock()
+				if writer == 0 {
+					w.writeOwn(parts...)
+				} else {
+					w.write(parts...)
+				}
+				writes.Unlock()
+			}
+		})
+	}
+	const end = objects * 2 * 3 // 150 * 2 writers * 2 batches * 1.5 records
+	for reader := range 6 {
+		wg.Go(func() {
+			offsets := make([]int64, partitions)
+			high := make([]int64, partitions)
+			for slowest := int64(0); slowest < end; {
+				req := &FetchRequest{MinBytes: 1, MaxBytes: 20_000, MaxWait: time.Minute}
+				for i := range partitions {
+					p := (i + reader) % partitions
+					req.Partitions = append(req.Partitions, w.ask(int32(p), offsets[p], 4000))
+				}
+				rs := w.fetch(req)
+				slowest = end
+				for i := range rs {
+					p := int(req.Partitions[i].Partition.Partition)
+					if rs[i].Err != nil || rs[i].HighWatermark < high[p] {
+						t.Errorf("partition %d: %v, high watermark %d after %d", p, rs[i].Err, rs[i].HighWatermark, high[p])
+						return
+					}
+					high[p] = rs[i].HighWatermark
+					offsets[p] = w.check(int32(p), offsets[p], &rs[i])
+					slowest = min(slowest, offsets[p])
+				}
+			}
+		})
+	}
+	wg.Wait()
+	w.close()
 }
