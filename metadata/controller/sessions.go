@@ -1,0 +1,117 @@
+package controller
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/inkwell-project/inkwell/internal/clock"
+	"github.com/inkwell-project/inkwell/metadata/controller/state"
+)
+
+// sessions remember when each broker was last heard of, in this reign. They are not replicated: a broker that this leader never heard has
+// no session, so a restarted broker may register at once after a restart of the metadata node, and a new leader fences nobody too early.
+type sessions struct {
+	timeout time.Duration
+
+	mu    sync.Mutex // guards everything below
+	term  uint64
+	heard map[int32]session
+}
+
+type session struct {
+	epoch int64
+	at    time.Time
+}
+
+// reign forgets the sessions of an earlier term.
+func (s *sessions) reign(term uint64) {
+	if s.term != term || s.heard == nil {
+		s.term, s.heard = term, map[int32]session{}
+	}
+}
+
+// touch notes a heartbeat.
+func (s *sessions) touch(term uint64, broker int32, epoch int64, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reign(term)
+	s.heard[broker] = session{epoch, now}
+}
+
+func (s *sessions) end(broker int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.heard, broker)
+}
+
+// live says whether the broker was heard of lately.
+func (s *sessions) live(term uint64, broker int32, epoch int64, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reign(term)
+	heard, ok := s.heard[broker]
+	return ok && heard.epoch == epoch && now.Sub(heard.at) < s.timeout
+}
+
+// expired lists brokers that were heard of, but not lately.
+func (s *sessions) expired(term uint64, now time.Time) (all []state.FenceBroker) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reign(term)
+	for broker, heard := range s.heard {
+		if now.Sub(heard.at) >= s.timeout {
+			all = append(all, state.FenceBroker{Broker: broker, Epoch: heard.epoch})
+		}
+	}
+	return all
+}
+
+// extend gives every session a fresh start.
+func (s *sessions) extend(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for broker, heard := range s.heard {
+		s.heard[broker] = session{heard.epoch, now}
+	}
+}
+
+// watchSessions fences brokers that stopped to send heartbeats.
+func (c *Controller) watchSessions(ctx context.Context) {
+	interval := c.cfg.SessionTimeout / 4
+	last := c.cfg.Clock.Now()
+	for clock.Sleep(ctx, c.cfg.Clock, interval) == nil {
+		now := c.cfg.Clock.Now()
+		if now.Sub(last) > 2*interval { // this node was paused itself: heartbeats wait in its sockets
+			c.sessions.extend(now)
+		}
+		last = now
+		c.fenceExpired(ctx, now)
+	}
+}
+
+func (c *Controller) fenceExpired(ctx context.Context, now time.Time) {
+	leadership := c.cfg.Log.Leadership()
+	if !leadership.IsLeader {
+		c.metrics.watched()
+		return
+	}
+	for _, f := range c.sessions.expired(leadership.Term, now) {
+		attempt, cancel := context.WithCancel(ctx)
+		deadline := c.cfg.Clock.AfterFunc(c.cfg.SessionTimeout, cancel)
+		result, err := c.propose(attempt, &f)
+		deadline.Stop()
+		cancel()
+		if err != nil {
+			c.cfg.Logger.Warn("could not fence a broker, trying again", "cluster", c.cfg.Cluster, "broker", f.Broker, "epoch", f.Epoch, "error", err)
+			return
+		}
+		c.sessions.end(f.Broker)
+		if result.Errors[0].Err == nil {
+			c.metrics.fenced.Inc()
+			c.cfg.Logger.Warn("fenced a broker: no heartbeat within its session", "cluster", c.cfg.Cluster, "broker", f.Broker, "epoch", f.Epoch,
+				"broker.session.timeout.ms", c.cfg.SessionTimeout.Milliseconds())
+		}
+	}
+	c.metrics.watched()
+}
