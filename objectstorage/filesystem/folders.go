@@ -18,7 +18,7 @@ type folders struct {
 	root   *folder
 	path   string
 	max    int
-	noSync bool
+	syncFD func(fd int) error // tests count and fail it
 
 	mu     sync.Mutex // guards what follows and the fields of folder that say so
 	byPath map[string]*folder
@@ -26,10 +26,10 @@ type folders struct {
 }
 
 type folder struct {
-	rel    string
-	f      *os.File
-	noSync bool
-	group  groupSync
+	rel   string
+	f     *os.File
+	owner *folders
+	group groupSync
 
 	users  int           // guarded by folders.mu
 	idleAt *list.Element // guarded by folders.mu
@@ -41,10 +41,12 @@ func newFolders(root string, max int, noSync bool) (*folders, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &folders{
-		root: &folder{f: f, noSync: noSync}, path: root, max: max, noSync: noSync,
-		byPath: map[string]*folder{}, idle: list.New(),
-	}, nil
+	s := &folders{path: root, max: max, syncFD: syncFile, byPath: map[string]*folder{}, idle: list.New()}
+	if noSync {
+		s.syncFD = func(int) error { return nil }
+	}
+	s.root = &folder{f: f, owner: s}
+	return s, nil
 }
 
 // acquire opens a folder, given relative to the root ("" is the root), and makes it when it is missing. Release it.
@@ -80,7 +82,7 @@ func (s *folders) tryAcquire(rel string) (*folder, error) {
 		}
 		return nil, fmt.Errorf("folder %q: %w", rel, err)
 	}
-	return s.add(&folder{rel: rel, f: opened, noSync: s.noSync}), nil
+	return s.add(&folder{rel: rel, f: opened, owner: s}), nil
 }
 
 // makeFolder returns the sub folder with its name durable in the parent. The sync is done even if the folder was there:
@@ -216,9 +218,6 @@ func (s *folders) removeEmpty(rel string) error {
 
 // syncExisting does not make the folder: one that is gone needs no sync.
 func (s *folders) syncExisting(rel string) error {
-	if s.noSync {
-		return nil
-	}
 	if rel == "" {
 		return s.root.sync()
 	}
@@ -226,11 +225,15 @@ func (s *folders) syncExisting(rel string) error {
 		defer s.release(f)
 		return f.sync()
 	}
-	err := syncPath(filepath.Join(s.path, filepath.FromSlash(rel)))
+	f, err := os.Open(filepath.Join(s.path, filepath.FromSlash(rel)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return s.syncFD(int(f.Fd()))
 }
 
 func (s *folders) close() {
@@ -247,10 +250,7 @@ func (f *folder) fd() int { return int(f.f.Fd()) }
 
 // sync makes all names durable that were in the folder when it was called.
 func (f *folder) sync() error {
-	if f.noSync {
-		return nil
-	}
-	return f.group.do(func() error { return syncFile(f.fd()) })
+	return f.group.do(func() error { return f.owner.syncFD(f.fd()) })
 }
 
 // removed is true for a folder that has no name any more.
