@@ -79,7 +79,10 @@ func Open(cfg Config) (*Bucket, error) {
 	b := &Bucket{cfg: cfg}
 	if err := b.open(); err != nil {
 		b.Close()
-		return nil, fmt.Errorf("%s %s: %w", cfg.Setting, b, mapError(err))
+		if mapped := mapError(err); !errors.Is(mapped, objectstorage.ErrNotFound) { // which is about objects
+			err = mapped
+		}
+		return nil, fmt.Errorf("%s %s: %w", cfg.Setting, b, err)
 	}
 	return b, nil
 }

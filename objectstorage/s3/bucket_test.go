@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"fmt"
 	"net/url"
 	"testing"
 
@@ -37,14 +38,17 @@ func open(t *testing.T, cfg s3.Config) *s3.Bucket {
 	return b
 }
 
-func TestConformanceFakeS3(t *testing.T) {
-	objectstoragetest.Run(t, func(t *testing.T) objectstorage.Bucket {
-		return open(t, config(t, objectstoragetest.StartFakeS3(t)))
-	})
-}
+func TestConformanceFakeS3(t *testing.T) { conformance(t, objectstoragetest.StartFakeS3(t)) }
 
-func TestConformanceVersityGW(t *testing.T) {
+func TestConformanceVersityGW(t *testing.T) { conformance(t, objectstoragetest.StartVersityGW(t)) }
+
+// conformance gives each subtest a prefix of its own.
+func conformance(t *testing.T, server objectstoragetest.S3Server) {
+	n := 0
 	objectstoragetest.Run(t, func(t *testing.T) objectstorage.Bucket {
-		return open(t, config(t, objectstoragetest.StartVersityGW(t)))
+		cfg := config(t, server)
+		n++
+		cfg.Prefix = fmt.Sprintf("%s/%d", cfg.Prefix, n)
+		return open(t, cfg)
 	})
 }
