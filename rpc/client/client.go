@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/inkwell-project/inkwell/internal/clock"
 	"github.com/inkwell-project/inkwell/internal/wire"
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/rpc"
@@ -26,17 +28,44 @@ type Config struct {
 	Nonce     func() string // for SCRAM; nil uses crypto/rand
 	Timeout   time.Duration // of one call that does not park; default 30 s
 	ClientID  string
+	Clock     clock.Clock // nil means the machine's
 	Logger    *slog.Logger
+}
+
+// Validate reports every mistake at once.
+func (c *Config) Validate() error {
+	var errs []error
+	if len(c.Addresses) == 0 {
+		errs = append(errs, errors.New("metadata.bootstrap: no address of a metadata node is set"))
+	}
+	for _, a := range c.Addresses {
+		if _, _, err := net.SplitHostPort(a); err != nil {
+			errs = append(errs, fmt.Errorf("metadata.bootstrap: %q is no host:port: %w", a, err))
+		}
+	}
+	if c.Dial == nil {
+		errs = append(errs, errors.New("rpc/client: Dial is not set"))
+	}
+	if c.Password != "" && c.Cluster == "" {
+		errs = append(errs, errors.New("rpc/client: a password without the name of its cluster"))
+	}
+	if c.Timeout < 0 {
+		errs = append(errs, fmt.Errorf("rpc/client: a timeout of %s, it must be positive", c.Timeout))
+	}
+	return errors.Join(errs...)
 }
 
 // Client implements rpc.MetadataCluster.
 type Client struct {
 	cfg Config
 
+	closing context.Context // ends with Close, and dialling with it
+	close   context.CancelCauseFunc
+	dialer  chan struct{} // holds one token: who has it dials
+
 	mu     sync.Mutex // guards what follows; never held during network calls
 	conn   *conn
-	dialer chan struct{} // holds one token: who has it dials
-	next   int           // index into Addresses
+	next   int // index into Addresses
 	closed bool
 }
 
@@ -47,22 +76,27 @@ func New(cfg Config) *Client {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 30 * time.Second
 	}
+	if cfg.Clock == nil {
+		cfg.Clock = clock.System
+	}
 	c := &Client{cfg: cfg, dialer: make(chan struct{}, 1)}
+	c.closing, c.close = context.WithCancelCause(context.Background())
 	c.dialer <- struct{}{}
 	return c
 }
 
-// Close ends the connection; calls in flight are answered.
+// Close ends the connection; calls in flight are answered. No goroutine of the client is left when it returns.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	c.closed = true
 	conn := c.conn
-	c.conn = nil
 	c.mu.Unlock()
+	c.close(kafka.ErrClosed)
 	if conn != nil {
-		conn.fail(kafka.ErrClosed)
-		<-conn.done
+		conn.close(kafka.ErrClosed)
 	}
+	<-c.dialer // whoever dials has given up or closed what it dialled
+	c.dialer <- struct{}{}
 	return nil
 }
 
@@ -80,22 +114,43 @@ func (c *Client) live(ctx context.Context) (*conn, error) {
 	if conn, err := c.current(); conn != nil || err != nil {
 		return conn, err // somebody dialled while we waited
 	}
+	return c.redial(ctx)
+}
+
+// redial connects to the next address. The caller has the dialer's token.
+func (c *Client) redial(ctx context.Context) (*conn, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(c.closing, func() { cancel(kafka.ErrClosed) })()
 	c.mu.Lock()
+	old := c.conn
+	if c.conn = nil; old != nil {
+		c.next++ // it failed: try another node first
+	}
 	address := c.cfg.Addresses[c.next%len(c.cfg.Addresses)]
 	c.next++
 	c.mu.Unlock()
+	if old != nil {
+		<-old.done // its socket is closed: the reader is about to end
+	}
 	conn, err := dial(ctx, c.cfg, address)
 	if err != nil {
+		if errors.Is(context.Cause(ctx), kafka.ErrClosed) {
+			return nil, kafka.ErrClosed
+		}
 		return nil, fmt.Errorf("metadata node %s: %w: %w", address, err, kerr.CoordinatorNotAvailable)
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		conn.fail(kafka.ErrClosed)
+	closed := c.closed
+	if !closed {
+		c.next-- // this address works: stay with it
+		c.conn = conn
+	}
+	c.mu.Unlock()
+	if closed {
+		conn.close(kafka.ErrClosed)
 		return nil, kafka.ErrClosed
 	}
-	c.next-- // this address works: stay with it
-	c.conn = conn
 	return conn, nil
 }
 
@@ -107,10 +162,6 @@ func (c *Client) current() (*conn, error) {
 	}
 	if c.conn != nil && c.conn.failed() == nil {
 		return c.conn, nil
-	}
-	if c.conn != nil {
-		c.conn = nil
-		c.next++ // try another node first
 	}
 	return nil, nil
 }
@@ -142,6 +193,9 @@ func call(ctx context.Context, c *Client, k kind, parks time.Duration, key int16
 }
 
 func (c *Client) roundTrip(ctx context.Context, k kind, key, version int16, body []byte) ([]byte, error) {
+	if len(body) > maxFrameBytes {
+		return nil, fmt.Errorf("request %d of %d bytes, at most %d can be sent: %w", key, len(body), maxFrameBytes, kerr.MessageTooLarge)
+	}
 	conn, err := c.live(ctx)
 	if err != nil {
 		return nil, err
@@ -151,11 +205,11 @@ func (c *Client) roundTrip(ctx context.Context, k kind, key, version int16, body
 	case err == nil:
 		return answer, nil
 	case sent && k == changes:
-		return nil, fmt.Errorf("private request %d: %w: %w", key, err, kafka.ErrUnknownOutcome)
-	case ctx.Err() != nil:
-		return nil, err
+		return nil, fmt.Errorf("request %d: %w: %w", key, err, kafka.ErrUnknownOutcome)
+	case ctx.Err() != nil, errors.Is(err, kafka.ErrClosed):
+		return nil, fmt.Errorf("request %d: %w", key, err)
 	default:
-		return nil, fmt.Errorf("private request %d: %w: %w", key, err, kerr.CoordinatorNotAvailable)
+		return nil, fmt.Errorf("request %d: %w: %w", key, err, kerr.CoordinatorNotAvailable)
 	}
 }
 
@@ -232,9 +286,7 @@ func (c *Client) Forward(ctx context.Context, req *rpc.ForwardRequest) (*rpc.For
 	inner := []byte{byte(key >> 8), byte(key), byte(version >> 8), byte(version)}
 	envelope.RequestData = req.Request.AppendTo(inner)
 	envelope.RequestPrincipal = req.Client.Append(nil)
-	if ip := net.ParseIP(req.Client.Host); ip != nil {
-		envelope.ClientHostAddress = ip
-	}
+	envelope.ClientHostAddress = hostAddress(req.Client.Host)
 	envelope.UnknownTags.Set(rpc.EnvelopeTargetTag, req.Target.Append(nil))
 	body, err := c.roundTrip(ctx, changes, envelope.Key(), envelope.GetVersion(), envelope.AppendTo(nil))
 	if err != nil {
@@ -261,6 +313,15 @@ func (c *Client) Forward(ctx context.Context, req *rpc.ForwardRequest) (*rpc.For
 		}
 	})
 	return &rpc.ForwardResponse{Response: resp, MetadataOffset: offset - 1}, nil
+}
+
+// hostAddress is host, as Kafka prints it ("/10.0.0.1"), in Kafka's form on the wire: 4 or 16 bytes.
+func hostAddress(host string) []byte {
+	ip := net.ParseIP(strings.TrimPrefix(host, "/"))
+	if v4 := ip.To4(); v4 != nil {
+		return v4
+	}
+	return ip
 }
 
 // errEnded says that the peer closed the connection.

@@ -8,23 +8,29 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/inkwell-project/inkwell/internal/clock"
 )
 
 const (
-	maxAnswerBytes = 256 << 20
-	handshakeTime  = 10 * time.Second
+	maxAnswerBytes    = 256 << 20
+	maxHandshakeBytes = 64 << 10 // of an answer before the node has proved who it is
+	maxFrameBytes     = 100 << 20
+	handshakeTime     = 10 * time.Second
 )
 
 // conn is one connection with many calls in flight.
 type conn struct {
-	net      net.Conn
-	clientID string
-	done     chan struct{} // closed when the reader has ended
-
-	write sync.Mutex // one frame at a time; held only while writing, under the connection's write deadline
+	net       net.Conn
+	clientID  string
+	clock     clock.Clock
+	maxAnswer atomic.Int64
+	done      chan struct{} // closed when the reader has ended
+	write     chan struct{} // holds one token: who has it writes one frame, under the connection's write deadline
 
 	mu      sync.Mutex // guards what follows
 	nextID  int32
@@ -40,15 +46,19 @@ func dial(ctx context.Context, cfg Config, address string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{net: nc, clientID: cfg.ClientID, done: make(chan struct{}), waiting: map[int32]chan []byte{}}
+	c := &conn{
+		net: nc, clientID: cfg.ClientID, clock: cfg.Clock, done: make(chan struct{}), write: make(chan struct{}, 1), waiting: map[int32]chan []byte{},
+	}
+	c.write <- struct{}{}
+	c.maxAnswer.Store(maxHandshakeBytes)
 	go c.read()
 	if cfg.Password != "" {
 		if err := c.authenticate(ctx, cfg); err != nil {
-			c.fail(err)
-			<-c.done
+			c.close(err)
 			return nil, err
 		}
 	}
+	c.maxAnswer.Store(maxAnswerBytes)
 	return c, nil
 }
 
@@ -64,8 +74,10 @@ func (c *conn) roundTrip(ctx context.Context, key, version int16, body []byte) (
 	id := c.nextID
 	c.waiting[id] = wait
 	c.mu.Unlock()
-	if err := c.send(frame(key, version, id, c.clientID, body)); err != nil {
-		c.fail(err)
+	sent, err = c.send(ctx, frame(key, version, id, c.clientID, body))
+	if !sent {
+		c.forget(id)
+		return nil, false, err
 	}
 	select {
 	case answer, ok := <-wait:
@@ -74,24 +86,40 @@ func (c *conn) roundTrip(ctx context.Context, key, version int16, body []byte) (
 		}
 		return answer, true, nil
 	case <-ctx.Done():
-		c.mu.Lock()
-		delete(c.waiting, id)
-		c.mu.Unlock()
+		c.forget(id)
 		return nil, true, context.Cause(ctx)
 	}
 }
 
+func (c *conn) forget(id int32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.waiting, id)
+}
+
 const writeTime = 30 * time.Second
 
-func (c *conn) send(b []byte) error {
-	c.write.Lock()
-	defer c.write.Unlock()
-	// The deadline is the kernel's business, not the protocol's: a peer that takes nothing for so long is gone.
-	if err := c.net.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
-		return err
+// send writes one frame. sent is false when certainly no byte of it left; an error after that ends the connection, which answers the call.
+func (c *conn) send(ctx context.Context, b []byte) (sent bool, err error) {
+	select {
+	case <-c.write:
+		defer func() { c.write <- struct{}{} }()
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
 	}
-	_, err := c.net.Write(b)
-	return err
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	// The deadline is the kernel's business, not the protocol's: a peer that takes nothing for so long is gone.
+	n := 0
+	if err = c.net.SetWriteDeadline(c.clock.Now().Add(writeTime)); err == nil {
+		n, err = c.net.Write(b)
+	}
+	if err != nil {
+		c.fail(err)
+		return n > 0, c.failed()
+	}
+	return true, nil
 }
 
 // frame is a request with its size and header; flexible requests have a header of version 2, others of version 1.
@@ -134,8 +162,8 @@ func (c *conn) read() {
 		}
 		size := int64(int32(binary.BigEndian.Uint32(head[:]))) - 4
 		id := int32(binary.BigEndian.Uint32(head[4:]))
-		if size < 0 || size > maxAnswerBytes {
-			c.fail(fmt.Errorf("an answer of %d bytes; at most %d are taken", size, maxAnswerBytes))
+		if most := c.maxAnswer.Load(); size < 0 || size > most {
+			c.fail(fmt.Errorf("an answer of %d bytes; at most %d are taken", size, most))
 			return
 		}
 		body := make([]byte, size)
@@ -165,6 +193,12 @@ func (c *conn) fail(err error) {
 		delete(c.waiting, id)
 	}
 	_ = c.net.Close() // its error says nothing that err does not
+}
+
+// close is fail, and waits for the reader.
+func (c *conn) close(err error) {
+	c.fail(err)
+	<-c.done
 }
 
 func (c *conn) failed() error {

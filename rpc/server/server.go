@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -113,7 +114,8 @@ func innerRequest(b []byte) (kmsg.Request, error) {
 		return nil, fmt.Errorf("enveloped request %d of version %d: %w", key, version, kerr.UnsupportedVersion)
 	}
 	req.SetVersion(version)
-	if err := req.ReadFrom(b[4:]); err != nil {
+	// A coordinator may keep what it was sent (a member's metadata), and the frame goes back to its pool with the answer.
+	if err := req.ReadFrom(slices.Clone(b[4:])); err != nil {
 		return nil, fmt.Errorf("enveloped %s: %w: %w", kmsg.NameForKey(key), err, kerr.InvalidRequest)
 	}
 	return req, nil
