@@ -58,6 +58,7 @@ type Log struct {
 	segments []*segment // oldest first; the last is written to
 	buf      []byte     // the frame that is being built
 	failed   error
+	staged   []*Group // begin with the next frame
 	// Since the last compaction.
 	bytes   int64
 	entries int64
@@ -116,11 +117,27 @@ func (l *Log) Append(updates []Update) (written bool, err error) {
 	return true, l.writeFrame()
 }
 
+// Stage makes a group that begins behind start. It is there at once, and durable with the next frame: before anything else of it.
+func (l *Log) Stage(id uint64, start Start, hs *pb.HardState) *Group {
+	g := &Group{id: id, log: l}
+	g.reset(start)
+	g.hs = hardState{hs.GetTerm(), hs.GetVote(), hs.GetCommit()}
+	l.groups[id] = g
+	l.staged = append(l.staged, g)
+	return g
+}
+
 func (l *Log) beginFrame() {
 	if cap(l.buf) > 1<<20 {
 		l.buf = nil // one large round must not hold its memory for ever
 	}
 	l.buf = append(l.buf[:0], make([]byte, frameHeaderSize)...)
+	for _, g := range l.staged {
+		l.buf = appendReset(l.buf, g.id, g.start)
+		l.buf = appendHardState(l.buf, g.id, g.hs)
+		g.saved = g.hs
+	}
+	l.staged = l.staged[:0]
 }
 
 func (l *Log) add(u Update) error {

@@ -2,9 +2,6 @@ package memstore
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"sort"
@@ -94,20 +91,8 @@ func (s *Store) Dump() []string {
 	return lines
 }
 
-// Hash covers every key and value that r shows; stores of different kinds with the same contents agree.
-func Hash(r statestore.Reader) string {
-	h := sha256.New()
-	var size [8]byte
-	r.Scan(nil, nil, func(key, value []byte) bool {
-		binary.BigEndian.PutUint32(size[:4], uint32(len(key)))
-		binary.BigEndian.PutUint32(size[4:], uint32(len(value)))
-		h.Write(size[:])
-		h.Write(key)
-		h.Write(value)
-		return true
-	})
-	return hex.EncodeToString(h.Sum(nil))
-}
+// Hash is statestore.Hash.
+func Hash(r statestore.Reader) string { return statestore.Hash(r) }
 
 func (s *Store) find(key []byte) int {
 	return sort.Search(len(s.entries), func(i int) bool { return bytes.Compare(s.entries[i].key, key) >= 0 })

@@ -1,0 +1,238 @@
+package raftlog
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"go.etcd.io/raft/v3"
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/metadata/statestore"
+	"github.com/inkwell-project/inkwell/metadata/statestore/pebblestore"
+)
+
+// Kinds of a group's data in the state store. What a state machine writes has a space of its own, so it cannot collide with the rest.
+const (
+	kindState  = 's'
+	kindMeta   = 'm' // applied, topic
+	kindTopic  = 't' // offset -> record
+	kindKeys   = 'k' // of a compacted topic
+	kindStones = 'd' // tombstones of a compacted topic
+)
+
+var (
+	appliedKey = []byte("applied")
+	topicKey   = []byte("topic")
+)
+
+// group is one replica of a Raft group.
+type group struct {
+	node    *Node
+	id      uint64
+	name    string
+	machine StateMachine
+	topic   TopicConfig
+	log     *slog.Logger
+	tail    *tail
+
+	// Owned by the event loop.
+	raw         *raft.RawNode
+	storage     *groupStorage
+	conf        *pb.ConfState
+	dirty       bool
+	leads       bool // Raft says that this replica leads
+	reads       []readBatch
+	readsInWork []*read // of the inbox that is being fed
+
+	// Owned by whoever applies; one at a time.
+	applied    appliedState
+	topicState topicState
+
+	over atomic.Bool // stopped or halted: nothing is done any more
+
+	// pending, pendingBytes, scheduled and throttled are guarded by applyQueue.mu.
+	pending      []committed
+	pendingBytes int
+	scheduled    bool
+	throttled    bool
+
+	mu           sync.Mutex // guards everything below
+	ended        error      // why the group does not serve
+	endedCh      chan struct{}
+	leadership   Leadership
+	raftLeads    bool // Raft says that this replica leads; IsLeader follows when it has applied
+	changed      chan struct{}
+	waiters      map[uint64]*proposal
+	appliedIndex uint64
+	appliedTerm  uint64
+	applyWaits   []applyWait // reads that wait for an index to be applied
+}
+
+var _ Log = (*group)(nil)
+
+func (g *group) space(kind byte) pebblestore.Space { return pebblestore.Space{Group: g.id, Kind: kind} }
+
+// View implements Log. When the node is closed, fn is not called.
+func (g *group) View(fn func(statestore.Reader)) {
+	g.node.view(func(v *pebblestore.View) { fn(v.Reader(g.space(kindState))) })
+}
+
+// Hash covers the state machine's state: replicas that applied the same index agree on it.
+func (g *group) Hash() (index uint64, hash string, err error) {
+	g.node.view(func(v *pebblestore.View) {
+		value, _ := v.Reader(g.space(kindMeta)).Get(appliedKey)
+		var a appliedState
+		if a, err = decodeApplied(value); err == nil {
+			index, hash = a.index, statestore.Hash(v.Reader(g.space(kindState)))
+		}
+	})
+	return index, hash, err
+}
+
+// Leadership implements Log.
+func (g *group) Leadership() Leadership {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.leadership
+}
+
+// LeadershipChanged implements Log.
+func (g *group) LeadershipChanged() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.changed
+}
+
+// Bounds implements Log.
+func (g *group) Bounds() (start, highWatermark int64) { return g.tail.bounds() }
+
+// Wait implements Log.
+func (g *group) Wait(ctx context.Context, offset int64) error {
+	for {
+		above, appended := g.tail.beyond(offset)
+		if above {
+			return nil
+		}
+		select {
+		case <-appended:
+		case <-g.endedCh:
+			return g.endError()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Read implements Log.
+func (g *group) Read(offset int64, maxBytes int) ([]Record, error) {
+	if err := g.endError(); err != nil {
+		return nil, err
+	}
+	records, start, next, ok := g.tail.read(offset, maxBytes)
+	if offset < start || offset > next {
+		return nil, fmt.Errorf("%s: offset %d is not in %d to %d: %w", g.name, offset, start, next, kerr.OffsetOutOfRange)
+	}
+	if ok {
+		return records, nil
+	}
+	size := 0
+	var err error
+	g.node.view(func(v *pebblestore.View) {
+		v.Reader(g.space(kindTopic)).Scan(offsetKey(offset), offsetKey(next), func(key, value []byte) bool {
+			r, decodeErr := decodeRecord(keyOffset(key), value)
+			if decodeErr != nil {
+				err = fmt.Errorf("%s: %w", g.name, decodeErr)
+				return false
+			}
+			if size += int(recordBytes(r)); size > maxBytes && len(records) > 0 {
+				return false
+			}
+			records = append(records, r)
+			return true
+		})
+	})
+	return records, err
+}
+
+// endError is why the group does not serve, or nil.
+func (g *group) endError() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.ended
+}
+
+// end stops the group for good. Proposals under way have an unknown outcome: they may be in the log.
+func (g *group) end(reason error) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ended != nil {
+		return false
+	}
+	g.over.Store(true)
+	g.ended = reason
+	close(g.endedCh)
+	g.failWaiters(reason)
+	for _, w := range g.applyWaits {
+		w.finish(reason)
+	}
+	g.applyWaits = nil
+	g.raftLeads = false
+	g.setLeadership(Leadership{Term: g.leadership.Term, Leader: -1})
+	return true
+}
+
+// halt ends a group whose state machine or disk says that it must not go on. Its neighbours do not notice.
+func (g *group) halt(reason error) {
+	if g.end(fmt.Errorf("%w: %s is halted: %w", kerr.CoordinatorNotAvailable, g.name, reason)) {
+		g.node.metrics.halted.Inc()
+		g.log.Error("this partition is halted; others go on", "err", reason)
+	}
+}
+
+// failWaiters runs under mu.
+func (g *group) failWaiters(reason error) {
+	for _, counter := range slices.Sorted(maps.Keys(g.waiters)) {
+		g.waiters[counter].finish(nil, fmt.Errorf("%w: %w", kafka.ErrUnknownOutcome, reason))
+	}
+	clear(g.waiters)
+}
+
+// setLeadership runs under mu.
+func (g *group) setLeadership(l Leadership) {
+	if l == g.leadership {
+		return
+	}
+	g.leadership = l
+	close(g.changed)
+	g.changed = make(chan struct{})
+}
+
+// observe takes over what Raft says about the leader.
+func (g *group) observe() {
+	status := g.raw.BasicStatus()
+	term, leads := status.GetTerm(), status.RaftState == raft.StateLeader
+	g.leads = leads
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ended != nil {
+		return
+	}
+	if g.raftLeads && (!leads || term != g.leadership.Term) {
+		g.failWaiters(fmt.Errorf("leadership of %s was lost", g.name))
+	}
+	g.raftLeads = leads
+	g.setLeadership(Leadership{Term: term, Leader: NodeOf(status.Lead), IsLeader: leads && g.appliedTerm == term})
+}
+
+// sole says whether this replica is the only one: it needs no clock to stay the leader.
+func (g *group) sole() bool {
+	c := g.conf
+	return len(c.GetVoters()) == 1 && c.GetVoters()[0] == raftID(g.node.cfg.NodeID) && len(c.GetLearners()) == 0 && len(c.GetVotersOutgoing()) == 0
+}

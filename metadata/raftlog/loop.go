@@ -1,0 +1,278 @@
+package raftlog
+
+import (
+	"fmt"
+	"time"
+
+	"go.etcd.io/raft/v3"
+	pb "go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/inkwell-project/inkwell/internal/clock"
+	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/metadata/raftlog/wal"
+)
+
+// run is the event loop. It sleeps when nothing has arrived and no group needs the clock.
+func (n *Node) run() {
+	defer close(n.loopDone)
+	defer n.drain()
+	var w work
+	ticker := &ticker{clock: n.cfg.Clock, interval: n.cfg.TickInterval}
+	defer ticker.stop()
+	for {
+		ticker.need(n.needsTicks())
+		if len(n.dirty) == 0 {
+			select {
+			case <-n.inbox.wake:
+			case <-ticker.c():
+				ticker.fired = true
+			case <-n.stop:
+				return
+			}
+		} else {
+			select {
+			case <-n.stop:
+				return
+			case <-ticker.c():
+				ticker.fired = true
+			default:
+			}
+		}
+		n.inbox.take(&w)
+		if ticker.fired {
+			ticker.rearm()
+			n.tick()
+		}
+		n.feed(&w)
+		if err := n.round(); err != nil {
+			n.fail(err)
+			return
+		}
+	}
+}
+
+// ticker is a timer that is only there while somebody needs it: an idle node does not wake.
+type ticker struct {
+	clock    clock.Clock
+	interval time.Duration
+	timer    *clock.Timer
+	fired    bool
+}
+
+func (t *ticker) need(needed bool) {
+	switch {
+	case needed && t.timer == nil:
+		t.timer = t.clock.NewTimer(t.interval)
+	case !needed:
+		t.stop()
+	}
+}
+
+func (t *ticker) rearm() {
+	t.fired = false
+	t.timer = t.clock.NewTimer(t.interval)
+}
+
+func (t *ticker) stop() {
+	if t.timer != nil {
+		t.timer.Stop()
+		t.timer = nil
+	}
+}
+
+func (t *ticker) c() <-chan time.Time {
+	if t.timer == nil {
+		return nil
+	}
+	return t.timer.C
+}
+
+func (n *Node) needsTicks() bool {
+	for _, g := range n.order {
+		if !g.over.Load() && !(g.sole() && g.leads) {
+			return true
+		}
+	}
+	return false
+}
+
+func (n *Node) tick() {
+	for _, g := range n.order {
+		if g.over.Load() || (g.sole() && g.leads) {
+			continue
+		}
+		g.guard(func() {
+			g.raw.Tick()
+			g.checkReads(1)
+		})
+		n.markDirty(g)
+	}
+}
+
+// feed gives everything that arrived to the groups it is for, in order of arrival.
+func (n *Node) feed(w *work) {
+	for _, control := range w.controls {
+		control()
+	}
+	for _, m := range w.messages {
+		if g := n.groups[m.Group]; g != nil && !g.over.Load() {
+			// An error means that the message is not for this replica any more.
+			g.guard(func() { _ = g.raw.Step(m.Raft) })
+			n.markDirty(g)
+		}
+	}
+	for _, p := range w.proposals {
+		p.group.guard(func() { p.group.propose(p) })
+		n.markDirty(p.group)
+	}
+	for _, r := range w.reads {
+		r.group.readsInWork = append(r.group.readsInWork, r)
+	}
+	for _, r := range w.reads {
+		if g := r.group; len(g.readsInWork) > 0 {
+			g.guard(g.askReadIndex)
+			n.markDirty(g)
+		}
+	}
+	for _, g := range w.ready {
+		n.markDirty(g)
+	}
+}
+
+func (n *Node) markDirty(g *group) {
+	if !g.dirty && !g.over.Load() {
+		g.dirty = true
+		n.dirty = append(n.dirty, g)
+	}
+}
+
+// guard runs fn, and halts the group when Raft panics: its log cannot be read, or an invariant is broken.
+func (g *group) guard(fn func()) (ok bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			g.halt(panicError(p))
+			ok = false
+		}
+	}()
+	fn()
+	return true
+}
+
+type groupReady struct {
+	g  *group
+	rd raft.Ready
+}
+
+// round makes what all dirty groups decided durable, then lets it take effect.
+func (n *Node) round() error {
+	dirty := n.dirty
+	n.dirty = nil
+	var readies []groupReady
+	var updates []wal.Update
+	for _, g := range dirty {
+		g.dirty = false
+		if g.over.Load() || n.applies.full(g) {
+			continue // full: the workers mark it again
+		}
+		g.guard(func() {
+			if !g.raw.HasReady() {
+				return
+			}
+			rd := g.raw.Ready()
+			u := wal.Update{Group: g.id, HardState: rd.HardState, Entries: rd.Entries}
+			if !raft.IsEmptySnap(rd.Snapshot) {
+				u.Reset = g.install(rd.Snapshot)
+			}
+			readies = append(readies, groupReady{g, rd})
+			updates = append(updates, u)
+		})
+	}
+	if len(updates) == 0 {
+		return nil
+	}
+	began := n.cfg.Clock.Now()
+	written, err := n.log.Append(updates)
+	if err != nil {
+		return err
+	}
+	if written {
+		now := n.cfg.Clock.Now()
+		n.metrics.synced(now.Sub(began), now)
+		_, size := n.log.Size()
+		n.metrics.logBytes.Store(size)
+	}
+	for _, r := range readies {
+		if r.g.guard(func() { r.g.carryOut(r.rd) }) && r.g.raw.HasReady() {
+			n.markDirty(r.g)
+		}
+	}
+	n.compactWhenDue()
+	return nil
+}
+
+// carryOut does what a Ready asks for once it is durable.
+func (g *group) carryOut(rd raft.Ready) {
+	if len(rd.Messages) > 0 {
+		messages := make([]Message, len(rd.Messages))
+		for i, m := range rd.Messages {
+			messages[i] = Message{Group: g.id, Raft: m}
+		}
+		g.node.cfg.Transport.Send(messages)
+	}
+	if len(rd.CommittedEntries) > 0 {
+		list := make([]committed, len(rd.CommittedEntries))
+		for i, e := range rd.CommittedEntries {
+			list[i] = committed{entry: e, conf: g.changeMembers(e)}
+		}
+		g.node.applies.add(g, list)
+	}
+	g.raw.Advance(rd)
+	if rd.SoftState != nil || rd.HardState != nil {
+		g.observe()
+		g.checkReads(0)
+	}
+	g.onReadStates(rd.ReadStates)
+}
+
+// changeMembers tells Raft of a change of membership, and returns the membership after it.
+func (g *group) changeMembers(e *pb.Entry) *pb.ConfState {
+	var change pb.ConfChangeI
+	switch e.GetType() {
+	case pb.EntryConfChange:
+		change = &pb.ConfChange{}
+	case pb.EntryConfChangeV2:
+		change = &pb.ConfChangeV2{}
+	default:
+		return nil
+	}
+	if err := proto.Unmarshal(e.GetData(), change.(proto.Message)); err != nil {
+		panic(fmt.Errorf("%w: entry %d is not a change of membership: %w", ErrHalt, e.GetIndex(), err))
+	}
+	g.conf = g.raw.ApplyConfChange(change)
+	g.storage.confIndex = e.GetIndex()
+	return g.conf
+}
+
+// drain answers what nobody will do any more. It runs when the loop ends.
+func (n *Node) drain() {
+	left := n.inbox.close()
+	for _, p := range left.proposals {
+		p.finish(nil, fmt.Errorf("%s: %w", p.group.name, kafka.ErrClosed)) // not proposed
+	}
+	for _, r := range left.reads {
+		r.done <- fmt.Errorf("%s: %w", r.group.name, kafka.ErrClosed)
+	}
+	for _, g := range n.order {
+		for _, b := range g.reads {
+			applyWait{reads: b.reads}.finish(fmt.Errorf("%s: %w", g.name, kafka.ErrClosed))
+		}
+		g.reads = nil
+	}
+	if err := n.failure.Load(); err != nil {
+		// Nothing will be applied for sure. Otherwise the workers still answer what is committed.
+		for _, g := range n.order {
+			g.end(fmt.Errorf("%s: %w", g.name, *err))
+		}
+	}
+}

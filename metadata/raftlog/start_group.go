@@ -1,0 +1,253 @@
+package raftlog
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"go.etcd.io/raft/v3"
+	pb "go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/metadata/raftlog/wal"
+	"github.com/inkwell-project/inkwell/metadata/statestore/pebblestore"
+)
+
+// firstIndex is where the log of a new group begins, with its first members as the state before. It is not 0, so that a replica that
+// joins later must be sent a snapshot, which has the members.
+const firstIndex = 1
+
+// StartGroup starts this node's replica of a group: a new one, or the one that the data folder holds. The log is a *group,
+// which has Hash, too. A sole voter leads within a few milliseconds: wait for Leadership.
+func (n *Node) StartGroup(cfg GroupConfig) (Log, error) {
+	if cfg.ID == 0 || cfg.Name == "" || cfg.Machine == nil {
+		return nil, errors.New("raftlog: a group needs an id above 0, a name and a state machine")
+	}
+	var g *group
+	var startErr error
+	if err := n.do(func() { g, startErr = n.start(cfg) }); err != nil {
+		return nil, fmt.Errorf("start %s: %w", cfg.Name, err)
+	}
+	if startErr != nil {
+		return nil, fmt.Errorf("start %s: %w", cfg.Name, startErr)
+	}
+	return g, nil
+}
+
+// start runs in the event loop.
+func (n *Node) start(cfg GroupConfig) (_ *group, err error) {
+	if n.groups[cfg.ID] != nil {
+		return nil, fmt.Errorf("group %d runs already", cfg.ID)
+	}
+	defer func() {
+		if p := recover(); p != nil { // Raft refuses a state that contradicts itself
+			err = panicError(p)
+		}
+	}()
+	g := &group{
+		node: n, id: cfg.ID, name: cfg.Name, machine: cfg.Machine, topic: cfg.Topic, log: n.cfg.Logger.With("group", cfg.ID, "name", cfg.Name),
+		endedCh: make(chan struct{}), changed: make(chan struct{}), waiters: map[uint64]*proposal{}, leadership: Leadership{Leader: -1},
+	}
+	found, err := g.loadState()
+	if err != nil {
+		return nil, err
+	}
+	entries, err := n.openEntries(g, cfg, found)
+	if err != nil {
+		return nil, err
+	}
+	g.conf = g.applied.conf
+	g.tail = newTail(n.cfg, g.topicState)
+	g.appliedIndex, g.appliedTerm = g.applied.index, g.applied.term
+	g.storage = &groupStorage{Group: entries, g: g, confIndex: g.applied.index}
+	g.raw, err = raft.NewRawNode(&raft.Config{
+		ID: raftID(n.cfg.NodeID), ElectionTick: n.cfg.ElectionTicks, HeartbeatTick: n.cfg.HeartbeatTicks,
+		Storage: g.storage, Applied: g.applied.index, MaxSizePerMsg: 1 << 20, MaxCommittedSizePerReady: 8 << 20,
+		MaxUncommittedEntriesSize: uint64(n.cfg.MaxInFlightBytes), MaxInflightMsgs: 256, MaxInflightBytes: 16 << 20,
+		CheckQuorum: true, PreVote: true, ReadOnlyOption: raft.ReadOnlySafe, DisableProposalForwarding: true,
+		StepDownOnRemoval: true, Logger: raftLogger{g.log},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if g.sole() {
+		if err := g.raw.Campaign(); err != nil { // nobody else can lead: do not wait for an election timeout
+			return nil, err
+		}
+	}
+	n.groups[g.id] = g
+	n.order = append(n.order, g)
+	n.metrics.groups.Set(float64(len(n.order)))
+	n.markDirty(g)
+	return g, nil
+}
+
+// loadState reads what the state store knows of the group.
+func (g *group) loadState() (found bool, err error) {
+	g.node.view(func(v *pebblestore.View) {
+		meta := v.Reader(g.space(kindMeta))
+		value, ok := meta.Get(appliedKey)
+		if !ok {
+			return
+		}
+		found = true
+		if g.applied, err = decodeApplied(value); err != nil {
+			return
+		}
+		if value, ok := meta.Get(topicKey); ok {
+			g.topicState, err = decodeTopicState(value)
+		}
+	})
+	return found, err
+}
+
+// openEntries brings the log and the state of a group together. A crash may lose the state since the last flush, never an entry: the log
+// then replays it. Everything else that does not fit is damage, and starting with it would lose acknowledged commands.
+func (n *Node) openEntries(g *group, cfg GroupConfig, found bool) (*wal.Group, error) {
+	entries := n.log.Group(g.id)
+	if entries == nil {
+		if found && g.applied.installed { // the crash came before the log's first write
+			term, vote := g.applied.term, uint64(0)
+			return n.log.Stage(g.id, g.installedStart(), &pb.HardState{Term: &term, Vote: &vote, Commit: &g.applied.index}), nil
+		}
+		if found && g.applied.index > firstIndex {
+			return nil, fmt.Errorf("%w: the state is at index %d, but the log has nothing of it; %s", ErrHalt, g.applied.index, restoreHint)
+		}
+		return n.bootstrap(g, cfg), nil
+	}
+	start, last := entries.Start(), lastIndex(entries)
+	switch {
+	case !found && (start.Index == firstIndex && start.Conf != nil || start.Index == 0):
+		conf, err := decodeConf(start.Conf)
+		if err != nil {
+			return nil, err
+		}
+		g.applied = appliedState{index: start.Index, term: start.Term, conf: conf}
+	case !found || g.applied.index < start.Index:
+		return nil, fmt.Errorf("%w: the log begins behind index %d, but the state is only at %d; %s", ErrHalt, start.Index, g.applied.index, restoreHint)
+	case g.applied.index > last && g.applied.installed:
+		hs := entries.HardState()
+		term, vote := max(hs.GetTerm(), g.applied.term), hs.GetVote()
+		if term > hs.GetTerm() {
+			vote = 0
+		}
+		entries = n.log.Stage(g.id, g.installedStart(), &pb.HardState{Term: &term, Vote: &vote, Commit: &g.applied.index})
+	case g.applied.index > last:
+		return nil, fmt.Errorf("%w: the state is at index %d, but the log ends at %d; %s", ErrHalt, g.applied.index, last, restoreHint)
+	}
+	return entries, nil
+}
+
+const restoreHint = "check the disk, then restore this node's data folder (--data) from a copy, or let it join as a new node with an empty folder and another id"
+
+// bootstrap begins a log. Without voters the replica waits for a leader that sends it a snapshot.
+func (n *Node) bootstrap(g *group, cfg GroupConfig) *wal.Group {
+	if len(cfg.Voters) == 0 {
+		g.applied = appliedState{conf: &pb.ConfState{}}
+		return n.log.Stage(g.id, wal.Start{}, &pb.HardState{})
+	}
+	conf := &pb.ConfState{}
+	for _, v := range cfg.Voters {
+		conf.Voters = append(conf.Voters, raftID(v))
+	}
+	g.applied = appliedState{index: firstIndex, term: 1, conf: conf}
+	g.topicState = topicState{}
+	term, vote, commit := uint64(1), uint64(0), uint64(firstIndex)
+	return n.log.Stage(g.id, g.installedStart(), &pb.HardState{Term: &term, Vote: &vote, Commit: &commit})
+}
+
+// installedStart is the log behind the applied state.
+func (g *group) installedStart() wal.Start {
+	conf, err := proto.Marshal(g.applied.conf)
+	if err != nil {
+		panic(err) // numbers only
+	}
+	return wal.Start{Index: g.applied.index, Term: g.applied.term, Conf: conf}
+}
+
+// StopGroup ends this replica; what it has stays.
+func (n *Node) StopGroup(id uint64) error {
+	var g *group
+	if err := n.do(func() {
+		if g = n.groups[id]; g == nil {
+			return
+		}
+		delete(n.groups, id)
+		for i, o := range n.order {
+			if o == g {
+				n.order = append(n.order[:i:i], n.order[i+1:]...)
+				break
+			}
+		}
+		for _, b := range g.reads {
+			applyWait{reads: b.reads}.finish(fmt.Errorf("%s: %w", g.name, kafka.ErrClosed))
+		}
+		g.reads = nil
+		n.metrics.groups.Set(float64(len(n.order)))
+		g.end(fmt.Errorf("%w: %s was stopped: %w", kerr.CoordinatorNotAvailable, g.name, kafka.ErrClosed))
+	}); err != nil {
+		return err
+	}
+	if g != nil {
+		n.applies.wait(g)
+	}
+	return nil
+}
+
+// removedKind holds, under group 0, which is nobody's, the ids whose removal has begun.
+const removedKind = 'r'
+
+// RemoveGroup ends this replica and deletes what it has. A crash in between is made good at the next start.
+func (n *Node) RemoveGroup(id uint64) (err error) {
+	defer recoverFailure(&err)
+	if err := n.StopGroup(id); err != nil {
+		return err
+	}
+	b := n.store.NewBatch()
+	b.DeleteGroup(id)
+	b.Tx(pebblestore.Space{Kind: removedKind}).Set(offsetKey(int64(id)), nil)
+	b.Commit()
+	if err := n.store.Flush(); err != nil {
+		return err
+	}
+	var logErr error
+	if err := n.do(func() {
+		if logErr = n.log.Remove(id); logErr != nil {
+			n.fail(logErr)
+		}
+	}); err != nil || logErr != nil {
+		return errors.Join(err, logErr)
+	}
+	n.forgetRemoval(id)
+	return nil
+}
+
+func (n *Node) forgetRemoval(id uint64) {
+	b := n.store.NewBatch()
+	b.Tx(pebblestore.Space{Kind: removedKind}).Delete(offsetKey(int64(id)))
+	b.Commit()
+}
+
+// finishRemovals does what a crash left undone.
+func (n *Node) finishRemovals() error {
+	var ids []uint64
+	n.view(func(v *pebblestore.View) {
+		v.Reader(pebblestore.Space{Kind: removedKind}).Scan(nil, nil, func(key, _ []byte) bool {
+			ids = append(ids, uint64(keyOffset(key)))
+			return true
+		})
+	})
+	for _, id := range ids {
+		if err := n.log.Remove(id); err != nil {
+			return err
+		}
+		n.forgetRemoval(id)
+	}
+	return nil
+}
+
+func lastIndex(entries *wal.Group) uint64 {
+	last, _ := entries.LastIndex() // never an error
+	return last
+}
