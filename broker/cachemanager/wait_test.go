@@ -245,7 +245,9 @@ func TestTrimmedTailBeginsAnew(t *testing.T) {
 
 func TestAGapIsFilledFromTheCoordinator(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, w *world) {
-		p := w.park(1, time.Hour, w.ask(0, 0, 1<<20))
+		w.write(one(0, 100))
+		w.readAll(0, 1<<20)
+		p := w.park(1, time.Hour, w.ask(0, 1, 1<<20))
 		w.coord.pause(true)
 		w.write(one(0, 100))
 		w.coord.mu.Lock()
@@ -255,7 +257,7 @@ func TestAGapIsFilledFromTheCoordinator(t *testing.T) {
 		time.Sleep(time.Second)
 		w.write(one(0, 100))
 		rs := p.want(time.Second)
-		if w.check(0, 0, &rs[0]) != 2 {
+		if w.check(0, 1, &rs[0]) != 3 {
 			t.Fatal("want both records")
 		}
 		// Duplicates do no harm.
