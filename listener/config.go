@@ -48,8 +48,8 @@ type Config struct {
 	MinBytesPerSecond int64 // default 64 KiB
 	// WriteTimeout closes a connection whose peer took no byte of an answer for so long: default 1 minute.
 	WriteTimeout time.Duration
-	// OutOfOrder: requests run in goroutines of their own, at most MaxPipelined, and are answered as they finish. For the calls of brokers, whose
-	// client matches answers by correlation id.
+	// OutOfOrder: requests run in goroutines of their own, at most MaxPipelined, and are answered as they finish, unless their API is InOrder. For the calls of
+	// brokers, whose client matches answers by correlation id.
 	OutOfOrder bool
 
 	Pool       *slab.Pool            // frames; nil means one of its own

@@ -23,7 +23,7 @@ func (c *connection) dispatch(frame *slab.Buffer) error {
 	case apiVersionsKey, saslHandshakeKey, saslAuthenticateKey:
 		return c.serve(cl)
 	}
-	if c.s.cfg.OutOfOrder {
+	if c.s.cfg.OutOfOrder && !cl.api.InOrder {
 		c.wg.Go(func() {
 			if err := c.serve(cl); err != nil {
 				c.logEnd(err)

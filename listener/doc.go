@@ -6,7 +6,7 @@
 //
 // # Contract
 //   - Order: requests of a connection reach Serve in their order and answers leave in that order. With Config.OutOfOrder each request has a
-//     goroutine of its own and answers leave as they come, matched by correlation id.
+//     goroutine of its own and answers leave as they come, matched by correlation id; requests of an InOrder API keep their order among themselves.
 //   - Bytes: a request's byte slices alias Request.Frame, which is valid until the request is answered, and longer with Retain. A frame's bytes
 //     are taken from Config.ByteCredits before its body is read and given back when the frame's last reference goes: a slow store thus pushes
 //     back on sockets. Response.Vector belongs to the connection until Release is called, exactly once, also when the connection died.

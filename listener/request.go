@@ -20,6 +20,9 @@ type API struct {
 	Serve func(ctx context.Context, r *Request)
 	// Private APIs have bodies that kmsg does not know: Request.Message is nil and Request.Body has the bytes. They are not told to clients.
 	Private bool
+	// InOrder, on a listener that is OutOfOrder: requests are served on the connection's own goroutine all the same, one after the other. Kafka's own clients
+	// count on the order of answers; with Serve answering before it returns, those of all InOrder APIs keep theirs.
+	InOrder bool
 	// Name is the label of a private API in metrics and logs; others have Kafka's name.
 	Name string
 }

@@ -222,6 +222,34 @@ func TestOutOfOrderAnswersOvertake(t *testing.T) {
 	}
 }
 
+// Kafka's own clients on a listener for brokers: the second request is not even looked at before the first was answered.
+func TestInOrderAPIsKeepTheirOrder(t *testing.T) {
+	served := make(chan string, 2)
+	parked := make(chan struct{})
+	api := heartbeatAPI(func(ctx context.Context, r *Request) {
+		id := r.Message.(*kmsg.HeartbeatRequest).MemberID
+		served <- id
+		if id == "waits" {
+			<-parked // as a long poll does
+		}
+		reply(r)
+	})
+	api.InOrder = true
+	h := serve(t, Config{OutOfOrder: true}, api)
+	c := h.dial()
+	c.send(1, heartbeat("waits"))
+	c.send(2, heartbeat("goes"))
+	if id := <-served; id != "waits" || len(served) > 0 {
+		t.Fatalf("%q was served first, %d more", id, len(served))
+	}
+	close(parked)
+	for want := range int32(2) {
+		if id := c.receive(newHeartbeatResponse()); id != want+1 {
+			t.Fatalf("the answer to %d came as number %d", id, want+1)
+		}
+	}
+}
+
 func TestPipeliningIsBounded(t *testing.T) {
 	requests := make(chan *Request, 100)
 	h := serve(t, Config{MaxPipelined: 3}, heartbeatAPI(func(_ context.Context, r *Request) { requests <- r }))
