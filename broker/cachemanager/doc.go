@@ -8,8 +8,8 @@
 //   - Bytes: an answer's slices are cached memory and nobody writes to them; they are valid until the answer's Release. Base offsets, leader
 //     epoch and append time are written into the batch headers once, before anyone can read the batch. Frames that come with ObjectCommitted are
 //     written to in place: whoever hands them over must have ended their upload.
-//   - Concurrency: all methods may be called by many. Lock order: Manager.mu, tail.mu, partition.mu, then one of pageList.mu, spans.mu and
-//     cache.mu; block.mu is taken alone. No lock is held while waiting for storage, the coordinator or a channel.
+//   - Concurrency: all methods may be called by many. Lock order: Manager.mu, partition.mu, pageList.mu; block.mu, cache.mu; spans.mu is
+//     the last under any. No lock is held while waiting for storage, the coordinator or a channel.
 //   - Memory: two pools, tail and lagging, each bounded in bytes; what readers still hold counts. Reading history takes room in the lagging
 //     pool only, and waits for it there.
 //   - Failure: an error stays within its partition. A missing, short or corrupt range is KAFKA_STORAGE_ERROR and is read again when it is asked for again;
