@@ -165,3 +165,63 @@ func TestGroupCommit(t *testing.T) {
 		t.Fatal(count(g, "total"))
 	}
 }
+
+func (n *testNode) startMachine(id uint64, machine StateMachine) *group {
+	n.t.Helper()
+	l, err := n.StartGroup(GroupConfig{ID: id, Name: fmt.Sprintf("topic-%d", id), Machine: machine, Topic: TopicConfig{RetainBytes: 1 << 20}, Voters: []int32{n.cfg.NodeID}})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	waitLeader(n.t, l)
+	return l.(*group)
+}
+
+// TestManyGroupsStartFast, new ones and those of a restart; and the log does not grow with what was applied.
+func TestManyGroupsStartFast(t *testing.T) {
+	fs := vfs.NewMem()
+	for round := range 2 {
+		n := openNode(t, fs, nil)
+		var logs []Log
+		began := time.Now()
+		for id := range uint64(500) {
+			l, err := n.StartGroup(GroupConfig{ID: id + 1, Name: "many", Machine: counter{}, Voters: []int32{0}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			logs = append(logs, l)
+		}
+		for _, l := range logs {
+			waitLeader(t, l)
+			propose(t, l, "a")
+		}
+		if took := time.Since(began); took > 10*time.Second { // about 0.2 s; the race detector on a busy machine is slow
+			t.Fatalf("500 groups took %v", took)
+		}
+		if got := count(logs[499], "total"); got != uint64(round)+1 {
+			t.Fatal(got)
+		}
+		if err := n.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestTheLogIsCut(t *testing.T) {
+	fs := vfs.NewMem()
+	n := openNode(t, fs, func(c *Config) { c.CompactBytes, c.SegmentBytes = 64<<10, 16<<10 })
+	idle, g := n.start(1, TopicConfig{}), n.startMachine(2, setter{})
+	for range 2000 {
+		if _, err := g.Propose(context.Background(), make([]byte, 200)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.Close()
+	names, _ := fs.List("data/log")
+	if len(names) > 3 {
+		t.Fatalf("%d segments are left: %v", len(names), names)
+	}
+	n = openNode(t, fs, nil)
+	if idle = n.start(1, TopicConfig{}); propose(t, idle, "a") != 1 {
+		t.Fatal("the idle group changed")
+	}
+}
