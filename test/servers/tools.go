@@ -1,0 +1,40 @@
+package servers
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// Root is the folder of the repository.
+func Root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
+}
+
+// Tool runs one of test/tools' scripts and returns the line that it prints: a class path, an interpreter, a binary.
+func Tool(ctx context.Context, script string) (string, error) {
+	cmd := exec.CommandContext(ctx, filepath.Join(Root(), "test", "tools", script))
+	var out, complaint bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("test/tools/%s: %w\n%s", script, err, complaint.String())
+	}
+	return strings.TrimSpace(out.String()), nil
+}
+
+// Build compiles the inkwell binary below .cache/bin and returns its path. CGO is off, as in releases.
+func Build(ctx context.Context) (string, error) {
+	binary := filepath.Join(Root(), ".cache", "bin", "inkwell")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/inkwell")
+	cmd.Dir = Root()
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building inkwell: %w\n%s", err, out)
+	}
+	return binary, nil
+}
