@@ -16,6 +16,8 @@ func messages() []Message {
 		&DeleteRecordsRequest{}, &DeleteRecordsResponse{}, &DescribePartitionsRequest{}, &DescribePartitionsResponse{}, &RequestWorkRequest{}, &RequestWorkResponse{},
 		&CheckReleasedRequest{}, &CheckReleasedResponse{}, &CompleteWorkRequest{}, &CompleteWorkResponse{}, &FollowTopicRequest{}, &FollowTopicResponse{},
 		&DescribeClusterRequest{}, &DescribeClusterResponse{}, &AllocateProducerIDsRequest{}, &AllocateProducerIDsResponse{},
+		&CreateClusterRequest{}, &CreateClusterResponse{}, &ListClustersRequest{}, &ListClustersResponse{},
+		&DescribeInklessClusterRequest{}, &DescribeInklessClusterResponse{}, &DeleteClusterRequest{}, &DeleteClusterResponse{},
 	}
 }
 

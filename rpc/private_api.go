@@ -25,6 +25,14 @@ const (
 	KeyDescribeCluster     int16 = 20010
 )
 
+// Keys of the private APIs of ClusterAdmin, for administrators of the Metadata Kafka Cluster.
+const (
+	KeyCreateCluster          int16 = 20100
+	KeyListClusters           int16 = 20101
+	KeyDescribeInklessCluster int16 = 20102
+	KeyDeleteCluster          int16 = 20103
+)
+
 // Tags of Kafka's Envelope request and response (key 58) that carry what a proxied call needs beyond Kafka's own fields.
 const (
 	EnvelopeTargetTag         uint32 = 20000 // request: the Target

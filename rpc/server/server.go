@@ -46,10 +46,15 @@ type message[M any] interface {
 }
 
 func private[Q, A any, PQ message[Q], PA message[A]](tenants Tenants, key int16, call func(rpc.MetadataCluster, context.Context, PQ) (PA, error)) listener.API {
+	return serve(key, tenants.Tenant, call)
+}
+
+// serve is one private API: callee finds who answers a principal.
+func serve[C, Q, A any, PQ message[Q], PA message[A]](key int16, callee func(principal string) (C, error), call func(C, context.Context, PQ) (PA, error)) listener.API {
 	return listener.API{Key: key, Private: true, Serve: func(ctx context.Context, r *listener.Request) {
 		reply := rpc.Reply{}
 		req := PQ(new(Q))
-		cluster, err := tenants.Tenant(r.Conn.Principal)
+		found, err := callee(r.Conn.Principal)
 		if err == nil {
 			if err = req.Decode(r.Body); err != nil {
 				err = fmt.Errorf("private request %d: %w: %w", key, err, kerr.InvalidRequest)
@@ -57,7 +62,7 @@ func private[Q, A any, PQ message[Q], PA message[A]](tenants Tenants, key int16,
 		}
 		if err == nil {
 			var answer PA
-			if answer, err = call(cluster, ctx, req); answer != nil {
+			if answer, err = call(found, ctx, req); answer != nil {
 				reply.Body = answer.Append(nil)
 			}
 		}
