@@ -41,7 +41,7 @@ const (
 )
 
 // StartVersityGW runs versitygw, an S3 server on a folder, as a process of its own until the test ends. Without the
-// program the test fails and says how to get it; INKWELL_SHORT=1 skips instead.
+// program the test fails and says how to get it; INKWELL_TEST_SHORT=1 skips instead.
 func StartVersityGW(t testing.TB) S3Server {
 	t.Helper()
 	bin := versityGW(t)
@@ -148,17 +148,17 @@ func freePort(t testing.TB) string {
 // versityGW finds the program.
 func versityGW(t testing.TB) string {
 	t.Helper()
-	bin := os.Getenv("INKWELL_VERSITYGW")
+	bin := os.Getenv("INKWELL_TEST_VERSITYGW")
 	if bin == "" {
 		_, file, _, _ := runtime.Caller(0)
 		bin = filepath.Join(filepath.Dir(file), "..", "..", ".cache", "bin", "versitygw")
 	}
 	if _, err := exec.LookPath(bin); err != nil {
-		if os.Getenv("INKWELL_SHORT") == "1" {
-			t.Skipf("INKWELL_SHORT=1 and no S3 server: %v", err)
+		if os.Getenv("INKWELL_TEST_SHORT") == "1" {
+			t.Skipf("INKWELL_TEST_SHORT=1 and no S3 server: %v", err)
 		}
 		t.Fatalf("no S3 server to test against: %v\nrun test/tools/versitygw.sh, which installs one into .cache/bin,"+
-			" or set INKWELL_VERSITYGW to a versitygw binary, or INKWELL_SHORT=1 to leave these tests out", err)
+			" or set INKWELL_TEST_VERSITYGW to a versitygw binary, or INKWELL_TEST_SHORT=1 to leave these tests out", err)
 	}
 	return bin
 }
