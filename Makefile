@@ -37,7 +37,7 @@ lint:            ## staticcheck
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0 ./...
 
 bench: build     ## compare with Apache Kafka on this machine; saves a table in bench/results
-	$(GO) run ./bench
+	$(GO) run ./bench -readme README.md
 
 chaos: tools build ## twenty kills under load, on a folder and on an S3 server
 	INKWELL_TEST_KILLS=20 $(GO) test -count=1 -timeout 30m -v ./test/chaos/...

@@ -17,14 +17,15 @@ func main() {
 	extra := flag.String("inkwell-flags", "", "more flags for inkwell dev, separated by spaces")
 	work := flag.String("work", "bench/work", "folder for the servers' data, emptied")
 	out := flag.String("results", "bench/results", "folder that the table is saved in; empty for none")
+	readme := flag.String("readme", "", "README whose table is replaced; empty for none")
 	flag.Parse()
-	if err := bench(*rounds, *records, *only, *binary, strings.Fields(*extra), *work, *out); err != nil {
+	if err := bench(*rounds, *records, *only, *binary, strings.Fields(*extra), *work, *out, *readme); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func bench(rounds, records int, only, binary string, extra []string, work, out string) error {
+func bench(rounds, records int, only, binary string, extra []string, work, out, readme string) error {
 	classPath, err := exec.Command("test/tools/kafka.sh").Output()
 	if err != nil {
 		return fmt.Errorf("test/tools/kafka.sh: %w", err)
@@ -56,8 +57,12 @@ func bench(rounds, records int, only, binary string, extra []string, work, out s
 		return nil
 	}
 	path, err := save(out, rounds, n, all)
-	if err == nil {
-		fmt.Println("\nsaved in", path)
+	if err != nil {
+		return err
 	}
-	return err
+	fmt.Println("\nsaved in", path)
+	if readme == "" {
+		return nil
+	}
+	return updateReadme(readme, path, rounds, n, all)
 }

@@ -91,6 +91,27 @@ func machine() string {
 	return fmt.Sprintf("%d cores of %s, Linux %s, %s, %s", runtime.NumCPU(), model, strings.TrimSpace(string(kernel)), runtime.Version(), java)
 }
 
+// markers of the README's table, which comes from here.
+const (
+	tableBegin = "<!-- bench:begin -->"
+	tableEnd   = "<!-- bench:end -->"
+)
+
+// updateReadme replaces the README's table.
+func updateReadme(path, saved string, rounds int, n sizes, r results) error {
+	readme, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, rest, ok := strings.Cut(string(readme), tableBegin)
+	_, after, ok2 := strings.Cut(rest, tableEnd)
+	if !ok || !ok2 {
+		return fmt.Errorf("%s has no %s … %s", path, tableBegin, tableEnd)
+	}
+	text := fmt.Sprintf("%s\n%s, medians of %d alternating rounds, records of %d bytes, acks=all ([results](%s)):\n\n%s%s", tableBegin, machine(), rounds, recordBytes, saved, r.table(), tableEnd)
+	return os.WriteFile(path, []byte(before+text+after), 0o644)
+}
+
 func save(folder string, rounds int, n sizes, r results) (string, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", err
