@@ -121,6 +121,9 @@ func validateProduced(records []byte, version int16, s topicSettings, now int64)
 	if err != nil {
 		return nil, err
 	}
+	if batch.IsTransactional() { // the request has no transactional id, else it was refused
+		return nil, kerr.TransactionalIDAuthorizationFailed
+	}
 	limits := s.limits
 	limits.NowMillis = now
 	return batch, recordbatch.Validate(batch, &limits, kafka.LeaderEpoch)

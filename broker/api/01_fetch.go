@@ -19,8 +19,8 @@ var _ = register(kmsg.Fetch, 4, 18, (*Handlers).fetch)
 
 // fetched is one partition of a Fetch on its way to the answer.
 type fetched struct {
-	session *sessionPartition
-	asked   int // index in the Fetcher's request, -1 when answered here
+	asked   askedPartition
+	at      int // index in the Fetcher's request, -1 when answered here
 	answer  kmsg.FetchResponseTopicPartition
 	records [][]byte
 }
@@ -33,30 +33,33 @@ func (h *Handlers) fetch(ctx context.Context, r *listener.Request) {
 		r.Reply(out)
 		return
 	}
-	session, partitions, refused := h.fetchContext(req)
+	fc, refused := h.sessions.begin(req)
 	if refused != nil {
 		out.ErrorCode = refused.Code
 		r.Reply(out)
 		return
 	}
-	if session != nil {
-		defer session.mu.Unlock()
-		out.SessionID = session.id
+	parts, ask := h.resolveFetch(r, req, fc.partitions)
+	var results []FetchResult
+	if len(ask.Partitions) > 0 {
+		results = h.cfg.Fetcher.Fetch(ctx, ask) // waits, and holds no lock
 	}
-	parts, ask := h.resolveFetch(r, req, partitions)
-	results := h.cfg.Fetcher.Fetch(ctx, ask)
 	releases := make([]func(), 0, len(results))
 	for i := range parts {
-		if parts[i].asked >= 0 {
-			res := &results[parts[i].asked]
+		if parts[i].at >= 0 {
+			res := &results[parts[i].at]
 			h.fillFetched(r, &parts[i], res)
 			if res.Release != nil {
 				releases = append(releases, res.Release)
 			}
 		}
 	}
-	incremental := session != nil && req.SessionEpoch != initialSessionEpoch
-	records := assembleFetch(out, session, incremental, parts)
+	told, id, refused := h.sessions.end(fc, parts, ctx.Err() == nil)
+	out.SessionID = id
+	if refused != nil {
+		out.ErrorCode = refused.Code
+	}
+	records := assembleFetch(out, told)
 	r.ReplyWith(listener.Response{
 		Vector: fetchresponse.Append(nil, out, func(topic, partition int) [][]byte { return records[topic][partition] }),
 		Release: func() {
@@ -67,68 +70,36 @@ func (h *Handlers) fetch(ctx context.Context, r *listener.Request) {
 	})
 }
 
-// fetchContext finds what a request fetches: its own partitions, or those of its session, which is then locked.
-func (h *Handlers) fetchContext(req *kmsg.FetchRequest) (*fetchSession, []*sessionPartition, *kerr.Error) {
-	if req.Version < 7 || req.SessionEpoch == finalSessionEpoch || req.SessionEpoch == initialSessionEpoch {
-		if req.Version >= 7 && req.SessionID != 0 {
-			h.sessions.remove(req.SessionID)
-		}
-		var session *fetchSession
-		if req.Version >= 7 && req.SessionEpoch == initialSessionEpoch && len(req.Topics) > 0 {
-			session = h.sessions.create(req)
-		}
-		if session != nil {
-			session.mu.Lock()
-			return session, session.partitions(), nil
-		}
-		return nil, sessionless(req), nil
-	}
-	session, refused := h.sessions.use(req)
-	if refused != nil {
-		return nil, nil, refused
-	}
-	return session, session.partitions(), nil
-}
-
-func sessionless(req *kmsg.FetchRequest) (out []*sessionPartition) {
-	for _, t := range req.Topics {
-		for _, p := range t.Partitions {
-			out = append(out, &sessionPartition{key: sessionKey{t.TopicID, t.Topic, p.Partition}, request: p})
-		}
-	}
-	return out
-}
-
 // resolveFetch turns names into partitions; what cannot be fetched here is answered here.
-func (h *Handlers) resolveFetch(r *listener.Request, req *kmsg.FetchRequest, partitions []*sessionPartition) ([]fetched, *FetchRequest) {
+func (h *Handlers) resolveFetch(r *listener.Request, req *kmsg.FetchRequest, partitions []askedPartition) ([]fetched, *FetchRequest) {
 	image := h.cfg.Image()
-	maxBytes := int(min(req.MaxBytes, h.cfg.Settings.FetchMaxBytes))
+	maxBytes := int(max(min(req.MaxBytes, h.cfg.Settings.FetchMaxBytes), 0))
 	ask := &FetchRequest{MinBytes: min(int(req.MinBytes), maxBytes), MaxBytes: maxBytes, MaxWait: time.Duration(max(req.MaxWaitMillis, 0)) * time.Millisecond}
 	nearer := h.nearerBrokers(r, req)
 	parts := make([]fetched, len(partitions))
-	for i, sp := range partitions {
-		parts[i] = fetched{session: sp, asked: -1, answer: kmsg.NewFetchResponseTopicPartition()}
+	for i, asked := range partitions {
+		parts[i] = fetched{asked: asked, at: -1, answer: kmsg.NewFetchResponseTopicPartition()}
 		a := &parts[i].answer
-		a.Partition, a.HighWatermark, a.LastStableOffset, a.LogStartOffset, a.PreferredReadReplica = sp.key.partition, -1, -1, -1, -1
+		a.Partition, a.HighWatermark, a.LastStableOffset, a.LogStartOffset, a.PreferredReadReplica = asked.key.partition, -1, -1, -1, -1
 		a.RecordBatches = []byte{} // none, which is not null
 		if req.IsolationLevel == 1 {
 			a.AbortedTransactions = []kmsg.FetchResponseTopicPartitionAbortedTransaction{}
 		}
-		topic, code := fetchTopic(image, req.Version, sp.key)
+		topic, code := fetchTopic(image, req.Version, asked.key)
 		switch {
 		case code != 0:
 			a.ErrorCode = code
-		case leaderEpochError(sp.request.CurrentLeaderEpoch) != 0:
-			a.ErrorCode = leaderEpochError(sp.request.CurrentLeaderEpoch)
+		case leaderEpochError(asked.leaderEpoch) != 0:
+			a.ErrorCode = leaderEpochError(asked.leaderEpoch)
 		case nearer != nil:
-			a.PreferredReadReplica = nearer.broker(topic.ID, sp.key.partition)
+			a.PreferredReadReplica = nearer.broker(topic.ID, asked.key.partition)
 		default:
-			parts[i].asked = len(ask.Partitions)
+			parts[i].at = len(ask.Partitions)
 			ask.Partitions = append(ask.Partitions, FetchPartition{
-				Partition: h.partition(image, topic, sp.key.partition), Offset: sp.request.FetchOffset, MaxBytes: int(sp.request.PartitionMaxBytes),
+				Partition: h.partition(image, topic, asked.key.partition), Offset: asked.offset, MaxBytes: int(max(asked.maxBytes, 0)),
 			})
 		}
-		if parts[i].asked < 0 {
+		if parts[i].at < 0 {
 			ask.MaxWait = 0 // there is something to tell
 		}
 	}
@@ -179,18 +150,14 @@ func (h *Handlers) fillFetched(r *listener.Request, f *fetched, res *FetchResult
 }
 
 // assembleFetch puts partitions into the answer, by topic in serving order, and returns their records in the same places.
-func assembleFetch(out *kmsg.FetchResponse, session *fetchSession, incremental bool, parts []fetched) (records [][][][]byte) {
+func assembleFetch(out *kmsg.FetchResponse, parts []*fetched) (records [][][][]byte) {
 	type topicKey struct {
 		id   [16]byte
 		name string
 	}
 	at := map[topicKey]int{}
-	for i := range parts {
-		f := &parts[i]
-		if session != nil && !session.changed(f.session, &f.answer, len(f.records) > 0) && incremental {
-			continue
-		}
-		key := topicKey{f.session.key.topicID, f.session.key.topic}
+	for _, f := range parts {
+		key := topicKey{f.asked.key.topicID, f.asked.key.topic}
 		t, ok := at[key]
 		if !ok {
 			t = len(out.Topics)

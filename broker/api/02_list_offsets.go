@@ -42,12 +42,12 @@ func (h *Handlers) listOffsets(ctx context.Context, r *listener.Request, req *km
 			switch {
 			case seen[kafka.TopicPartition{Topic: t.Topic, Partition: p.Partition}] > 1:
 				rp.ErrorCode = kerr.InvalidRequest.Code
+			case !timestampKnown(p.Timestamp, req.Version):
+				rp.ErrorCode = kerr.UnsupportedVersion.Code
 			case !known || p.Partition < 0 || int(p.Partition) >= len(topic.Coordinators):
 				rp.ErrorCode = kerr.UnknownTopicOrPartition.Code
 			case leaderEpochError(p.CurrentLeaderEpoch) != 0:
 				rp.ErrorCode = leaderEpochError(p.CurrentLeaderEpoch)
-			case !timestampKnown(p.Timestamp, req.Version):
-				rp.ErrorCode = kerr.UnsupportedVersion.Code
 			default:
 				h.listOffset(ctx, r, h.partition(image, topic, p.Partition), p.Timestamp, &rp)
 			}
@@ -86,5 +86,8 @@ func (h *Handlers) listOffset(ctx context.Context, r *listener.Request, p Partit
 	if rp.ErrorCode = h.code(r, found.Err); rp.ErrorCode != 0 || found.Offset < 0 {
 		return
 	}
-	rp.Offset, rp.Timestamp, rp.LeaderEpoch = found.Offset, found.Timestamp, kafka.LeaderEpoch
+	rp.Offset, rp.LeaderEpoch = found.Offset, kafka.LeaderEpoch
+	if timestamp != latestTimestamp && timestamp != earliestTimestamp { // the bounds are no records, and have no time
+		rp.Timestamp = found.Timestamp
+	}
 }

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"regexp"
-	"sort"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -21,6 +20,14 @@ var _ = registerCall(kmsg.Metadata, 0, 13, (*Handlers).metadata)
 
 func (h *Handlers) metadata(ctx context.Context, r *listener.Request, req *kmsg.MetadataRequest) kmsg.Response {
 	out := req.ResponseKind().(*kmsg.MetadataResponse)
+	if namesByIDTooEarly(req) {
+		for _, t := range req.Topics {
+			rt := kmsg.NewMetadataResponseTopic()
+			rt.Topic, rt.ErrorCode = t.Topic, kerr.InvalidRequest.Code
+			out.Topics = append(out.Topics, rt)
+		}
+		return out
+	}
 	brokers := h.reachable(r)
 	for _, b := range brokers {
 		rb := kmsg.NewMetadataResponseBroker()
@@ -32,10 +39,13 @@ func (h *Handlers) metadata(ctx context.Context, r *listener.Request, req *kmsg.
 	}
 	out.ClusterID = &h.cfg.ClusterUUID
 	out.ControllerID = h.cfg.BrokerID // admin calls are proxied by every broker
+	if req.IncludeClusterAuthorizedOperations {
+		out.AuthorizedOperations = clusterOperations
+	}
 	place := newPlacement(brokers, zoneOf(r))
 	if allTopics(req) {
-		for _, t := range sortedTopics(h.cfg.Image()) {
-			out.Topics = append(out.Topics, metadataTopic(t, place))
+		for _, t := range h.cfg.Image().Topics() {
+			out.Topics = append(out.Topics, metadataTopic(req, t, place))
 		}
 		return out
 	}
@@ -43,10 +53,33 @@ func (h *Handlers) metadata(ctx context.Context, r *listener.Request, req *kmsg.
 		h.createMissing(ctx, r, req)
 	}
 	image := h.cfg.Image()
+	seen := make(map[string]bool, len(req.Topics))
 	for _, t := range req.Topics {
-		out.Topics = append(out.Topics, h.requestedTopic(image, req, t, place))
+		if t.Topic != nil && kafka.TopicID(t.TopicID).IsZero() {
+			if seen[*t.Topic] {
+				continue // a topic is told once, as in Kafka
+			}
+			seen[*t.Topic] = true
+		}
+		out.Topics = append(out.Topics, requestedTopic(image, req, t, place))
 	}
 	return out
+}
+
+// firstByTopicID: v10 and v11 have a field for the id, and no meaning for it.
+const firstByTopicID = 12
+
+// namesByIDTooEarly: Kafka refuses the whole request.
+func namesByIDTooEarly(req *kmsg.MetadataRequest) bool {
+	if req.Version >= firstByTopicID {
+		return false
+	}
+	for _, t := range req.Topics {
+		if t.Topic == nil || !kafka.TopicID(t.TopicID).IsZero() {
+			return true
+		}
+	}
+	return false
 }
 
 // allTopics: v0 asks for all with an empty list, later versions with none.
@@ -57,34 +90,36 @@ func allTopics(req *kmsg.MetadataRequest) bool {
 	return req.Topics == nil
 }
 
-func (h *Handlers) requestedTopic(image *clusterimage.Image, req *kmsg.MetadataRequest, t kmsg.MetadataRequestTopic, place placement) kmsg.MetadataResponseTopic {
+func requestedTopic(image *clusterimage.Image, req *kmsg.MetadataRequest, t kmsg.MetadataRequestTopic, place placement) kmsg.MetadataResponseTopic {
 	missing := kmsg.NewMetadataResponseTopic()
-	missing.Topic, missing.TopicID = t.Topic, t.TopicID
-	if t.Topic == nil {
+	if t.Topic == nil || !kafka.TopicID(t.TopicID).IsZero() { // an id counts more than a name
 		if topic, ok := topicByID(image, t.TopicID); ok {
-			return metadataTopic(topic, place)
+			return metadataTopic(req, topic, place)
 		}
-		missing.ErrorCode = kerr.UnknownTopicID.Code
+		missing.TopicID, missing.ErrorCode = t.TopicID, kerr.UnknownTopicID.Code
 		return missing
 	}
-	if req.Version < 10 || kafka.TopicID(t.TopicID).IsZero() {
-		if topic, ok := topicByName(image, *t.Topic); ok {
-			return metadataTopic(topic, place)
-		}
+	if topic, ok := topicByName(image, *t.Topic); ok {
+		return metadataTopic(req, topic, place)
 	}
-	missing.ErrorCode = kerr.UnknownTopicOrPartition.Code
-	if !validTopicName(*t.Topic) {
-		missing.ErrorCode = kerr.InvalidTopicException.Code
-	} else if h.cfg.Settings.AutoCreateTopics && (req.Version < 4 || req.AllowAutoTopicCreation) {
-		missing.ErrorCode = kerr.LeaderNotAvailable.Code // its creation was tried; the client asks again
-	}
+	missing.Topic, missing.ErrorCode = t.Topic, unknownTopic(*t.Topic)
 	return missing
 }
 
-func metadataTopic(t *topics.Topic, place placement) kmsg.MetadataResponseTopic {
+// unknownTopic is the code of a topic that does not exist, or not yet: clients ask again.
+func unknownTopic(name string) int16 {
+	if !validTopicName(name) {
+		return kerr.InvalidTopicException.Code
+	}
+	return kerr.UnknownTopicOrPartition.Code
+}
+
+func metadataTopic(req *kmsg.MetadataRequest, t *topics.Topic, place placement) kmsg.MetadataResponseTopic {
 	rt := kmsg.NewMetadataResponseTopic()
 	rt.Topic, rt.TopicID = &t.Name, t.ID
-	rt.IsInternal = false
+	if req.IncludeTopicAuthorizedOperations {
+		rt.AuthorizedOperations = topicOperations
+	}
 	rt.Partitions = make([]kmsg.MetadataResponseTopicPartition, len(t.Coordinators))
 	for i := range rt.Partitions {
 		p := kmsg.NewMetadataResponseTopicPartition()
@@ -109,7 +144,7 @@ func (h *Handlers) createMissing(ctx context.Context, r *listener.Request, req *
 	create.TimeoutMillis = 15_000
 	asked := map[string]bool{}
 	for _, t := range req.Topics {
-		if t.Topic == nil || asked[*t.Topic] || !validTopicName(*t.Topic) {
+		if t.Topic == nil || asked[*t.Topic] || !validTopicName(*t.Topic) || hostedElsewhere(*t.Topic) {
 			continue
 		}
 		if _, ok := topicByName(image, *t.Topic); ok {
@@ -123,9 +158,21 @@ func (h *Handlers) createMissing(ctx context.Context, r *listener.Request, req *
 	if len(create.Topics) == 0 {
 		return
 	}
-	if _, err := h.cfg.Forwarder.Forward(ctx, &rpc.ForwardRequest{Target: toController, Client: client(r), Request: create}, 0); err != nil {
+	resp, err := h.cfg.Forwarder.Forward(ctx, &rpc.ForwardRequest{Target: toController, Client: client(r), Request: create}, 0)
+	if err != nil {
 		h.cfg.Logger.Warn("auto-creation of topics failed", "topic", create.Topics[0].Topic, "topics", len(create.Topics), "error", err)
+		return
 	}
+	for _, t := range resp.Response.(*kmsg.CreateTopicsResponse).Topics {
+		if err := kerr.ErrorForCode(t.ErrorCode); err != nil && err != error(kerr.TopicAlreadyExists) { // another broker was asked, too
+			h.cfg.Logger.Warn("auto-creation of a topic failed", "topic", t.Topic, "error", err)
+		}
+	}
+}
+
+// hostedElsewhere: Kafka's internal topics are the Metadata Kafka Cluster's; asking for one must not make a topic of clients of its name.
+func hostedElsewhere(name string) bool {
+	return name == "__consumer_offsets" || name == "__transaction_state" || name == "__share_group_state"
 }
 
 var legalTopicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
@@ -133,10 +180,4 @@ var legalTopicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 // validTopicName is Kafka's Topic.isValid.
 func validTopicName(name string) bool {
 	return legalTopicName.MatchString(name) && name != "." && name != ".."
-}
-
-func sortedTopics(image *clusterimage.Image) []*topics.Topic {
-	all := allTopicsOf(image)
-	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
-	return all
 }

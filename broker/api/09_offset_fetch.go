@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/inkwell-project/inkwell/clusterimage"
 	"github.com/inkwell-project/inkwell/listener"
 )
 
@@ -17,8 +18,10 @@ func (h *Handlers) offsetFetch(ctx context.Context, r *listener.Request, req *km
 	if req.Version < 8 {
 		return h.forward(ctx, r, toGroup(req.Group), req, 0, func(resp kmsg.Response, code int16) {
 			answer := resp.(*kmsg.OffsetFetchResponse)
-			answer.ErrorCode = code
-			for _, t := range req.Topics { // v1 has no top-level code
+			if answer.ErrorCode = code; req.Version >= 2 {
+				return
+			}
+			for _, t := range req.Topics { // v1 has no code above the partitions
 				rt := kmsg.NewOffsetFetchResponseTopic()
 				rt.Topic = t.Topic
 				for _, p := range t.Partitions {
@@ -38,11 +41,12 @@ func (h *Handlers) offsetFetch(ctx context.Context, r *listener.Request, req *km
 }
 
 func (h *Handlers) offsetFetchGroup(ctx context.Context, r *listener.Request, req *kmsg.OffsetFetchRequest, g kmsg.OffsetFetchRequestGroup) kmsg.OffsetFetchResponseGroup {
+	image := h.cfg.Image() // one for both ways: ids and names must match
 	one := *req
-	one.Version = min(req.Version, 9)
+	one.Version = min(req.Version, firstOffsetsByID-1)
 	var unknown []kmsg.OffsetFetchResponseGroupTopic
-	if req.Version >= 10 && g.Topics != nil {
-		g.Topics, unknown = h.namesForIDs(g.Topics)
+	if req.Version >= firstOffsetsByID && g.Topics != nil {
+		g.Topics, unknown = namesForIDs(image, g.Topics)
 	}
 	one.Groups = []kmsg.OffsetFetchRequestGroup{g}
 	resp := h.forward(ctx, r, toGroup(g.Group), &one, 0, func(resp kmsg.Response, code int16) {
@@ -56,10 +60,10 @@ func (h *Handlers) offsetFetchGroup(ctx context.Context, r *listener.Request, re
 		return rg
 	}
 	rg := resp.Groups[0]
-	if req.Version >= 10 {
+	if req.Version >= firstOffsetsByID && rg.ErrorCode == 0 {
 		kept := rg.Topics[:0]
 		for _, t := range rg.Topics {
-			if topic, ok := topicByName(h.cfg.Image(), t.Topic); ok { // offsets of a topic that is gone have no id to answer with
+			if topic, ok := topicByName(image, t.Topic); ok { // offsets of a topic that is gone have no id to answer with
 				t.TopicID = topic.ID
 				kept = append(kept, t)
 			}
@@ -70,10 +74,10 @@ func (h *Handlers) offsetFetchGroup(ctx context.Context, r *listener.Request, re
 }
 
 // namesForIDs fills in the names of topics; those whose id is unknown are answered here.
-func (h *Handlers) namesForIDs(ts []kmsg.OffsetFetchRequestGroupTopic) (known []kmsg.OffsetFetchRequestGroupTopic, unknown []kmsg.OffsetFetchResponseGroupTopic) {
+func namesForIDs(image *clusterimage.Image, ts []kmsg.OffsetFetchRequestGroupTopic) (known []kmsg.OffsetFetchRequestGroupTopic, unknown []kmsg.OffsetFetchResponseGroupTopic) {
 	known = []kmsg.OffsetFetchRequestGroupTopic{} // not nil, which means all topics
 	for _, t := range ts {
-		if topic, ok := topicByID(h.cfg.Image(), t.TopicID); ok {
+		if topic, ok := topicByID(image, t.TopicID); ok {
 			t.Topic = topic.Name
 			known = append(known, t)
 			continue

@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/inkwell-project/inkwell/listener"
+	"github.com/inkwell-project/inkwell/rpc"
 )
 
 // FindCoordinator v0-6. Any broker proxies group calls, so each names itself: a client keeps to the broker (and zone) that it reached. Transactions and
@@ -40,10 +41,10 @@ func (h *Handlers) coordinatorFor(r *listener.Request, kind int8, key string) km
 		return c
 	}
 	if kind != coordinatorTypeGroup {
-		if r.Version < 1 {
-			return refuse(kerr.InvalidRequest.Code, "only group coordinators can be found")
-		}
 		return refuse(kerr.InvalidRequest.Code, "transactions and share groups are not supported by this release of Inkwell")
+	}
+	if key == rpc.MembershipGroup {
+		return refuse(kerr.GroupAuthorizationFailed.Code, kerr.GroupAuthorizationFailed.Description)
 	}
 	for _, b := range h.cfg.Brokers() {
 		if l, ok := listenerOf(b, r.Conn.Listener); ok && b.ID == h.cfg.BrokerID {

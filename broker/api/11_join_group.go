@@ -24,7 +24,8 @@ const maxParked = 10 * time.Minute
 func (h *Handlers) joinGroup(ctx context.Context, r *listener.Request, req *kmsg.JoinGroupRequest) kmsg.Response {
 	rebalance := time.Duration(max(req.RebalanceTimeoutMillis, req.SessionTimeoutMillis, 0)) * time.Millisecond
 	return h.forward(ctx, r, toGroup(req.Group), req, min(rebalance, maxParked)+5*time.Second, func(resp kmsg.Response, code int16) {
-		resp.(*kmsg.JoinGroupResponse).ErrorCode = code
+		answer := resp.(*kmsg.JoinGroupResponse)
+		answer.ErrorCode, answer.Generation = code, -1
 	})
 }
 

@@ -10,13 +10,12 @@ import (
 	"github.com/inkwell-project/inkwell/rpc"
 )
 
-// DescribeGroups v0-6, ListGroups v0-5, DeleteGroups v0-2 and OffsetDelete v0. Groups of one request may have different coordinators: each group is asked for itself,
+// DescribeGroups v0-6, ListGroups v0-5 and DeleteGroups v0-2. Groups of one request may have different coordinators: each group is asked for itself,
 // ListGroups asks every partition of __consumer_offsets. The brokers' own membership group is not a client's business and is left out.
 var (
 	_ = registerCall(kmsg.DescribeGroups, 0, 6, (*Handlers).describeGroups)
 	_ = registerCall(kmsg.ListGroups, 0, 5, (*Handlers).listGroups)
 	_ = registerCall(kmsg.DeleteGroups, 0, 2, (*Handlers).deleteGroups)
-	_ = registerCall(kmsg.OffsetDelete, 0, 0, (*Handlers).offsetDelete)
 )
 
 func (h *Handlers) describeGroups(ctx context.Context, r *listener.Request, req *kmsg.DescribeGroupsRequest) kmsg.Response {
@@ -29,7 +28,12 @@ func (h *Handlers) describeGroups(ctx context.Context, r *listener.Request, req 
 			rg.Group, rg.ErrorCode = group, code
 			resp.(*kmsg.DescribeGroupsResponse).Groups = append(resp.(*kmsg.DescribeGroupsResponse).Groups, rg)
 		})
-		out.Groups = append(out.Groups, resp.(*kmsg.DescribeGroupsResponse).Groups...)
+		for _, rg := range resp.(*kmsg.DescribeGroupsResponse).Groups {
+			if req.IncludeAuthorizedOperations && rg.ErrorCode == 0 {
+				rg.AuthorizedOperations = groupOperations
+			}
+			out.Groups = append(out.Groups, rg)
+		}
 	}
 	return out
 }
@@ -63,7 +67,12 @@ func (h *Handlers) listGroups(ctx context.Context, r *listener.Request, req *kms
 
 func (h *Handlers) deleteGroups(ctx context.Context, r *listener.Request, req *kmsg.DeleteGroupsRequest) kmsg.Response {
 	out := req.ResponseKind().(*kmsg.DeleteGroupsResponse)
+	done := map[string]bool{}
 	for _, group := range req.Groups {
+		if done[group] {
+			continue // deleting it again would tell that it is not there
+		}
+		done[group] = true
 		answer := kmsg.NewDeleteGroupsResponseGroup()
 		answer.Group = group
 		one := *req
@@ -77,10 +86,4 @@ func (h *Handlers) deleteGroups(ctx context.Context, r *listener.Request, req *k
 		out.Groups = append(out.Groups, answer)
 	}
 	return out
-}
-
-func (h *Handlers) offsetDelete(ctx context.Context, r *listener.Request, req *kmsg.OffsetDeleteRequest) kmsg.Response {
-	return h.forward(ctx, r, toGroup(req.Group), req, 0, func(resp kmsg.Response, code int16) {
-		resp.(*kmsg.OffsetDeleteResponse).ErrorCode = code
-	})
 }

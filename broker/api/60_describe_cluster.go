@@ -13,8 +13,8 @@ import (
 var _ = registerCall(kmsg.DescribeCluster, 0, 2, (*Handlers).describeCluster)
 
 const (
-	endpointBrokers      = 1
-	noAuthorizedOpsAsked = -2147483648
+	endpointBrokers     = 1
+	endpointControllers = 2
 )
 
 func (h *Handlers) describeCluster(_ context.Context, r *listener.Request, req *kmsg.DescribeClusterRequest) kmsg.Response {
@@ -22,8 +22,14 @@ func (h *Handlers) describeCluster(_ context.Context, r *listener.Request, req *
 	out.EndpointType, out.ClusterAuthorizedOperations = endpointBrokers, noAuthorizedOpsAsked
 	if req.Version >= 1 && req.EndpointType != endpointBrokers {
 		out.ErrorCode = kerr.MismatchedEndpointType.Code
+		if req.EndpointType != endpointControllers {
+			out.ErrorCode = kerr.UnsupportedEndpointType.Code
+		}
 		out.ErrorMessage = kmsg.StringPtr("this is a broker's endpoint; it describes brokers (endpoint type 1)")
 		return out
+	}
+	if req.IncludeClusterAuthorizedOperations {
+		out.ClusterAuthorizedOperations = clusterOperations
 	}
 	out.ClusterID, out.ControllerID = h.cfg.ClusterUUID, h.cfg.BrokerID
 	for _, b := range h.reachable(r) {

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"slices"
-	"sort"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -24,17 +23,20 @@ func (h *Handlers) describeTopicPartitions(_ context.Context, r *listener.Reques
 	for _, t := range req.Topics {
 		names = append(names, t.Topic)
 	}
+	if req.Cursor != nil && (req.Cursor.Partition < 0 || (len(names) > 0 && !slices.Contains(names, req.Cursor.Topic))) {
+		for _, name := range names { // an error above the topics has no place in this API
+			out.Topics = append(out.Topics, topicPartitionsError(name, kerr.InvalidRequest.Code))
+		}
+		return out
+	}
 	if len(names) == 0 {
-		for _, t := range allTopicsOf(image) {
+		for _, t := range image.Topics() {
 			names = append(names, t.Name)
 		}
 	}
-	sort.Strings(names)
+	slices.Sort(names)
 	names = slices.Compact(names)
-	left := h.cfg.Settings.MaxPartitionsPage
-	if req.ResponsePartitionLimit > 0 {
-		left = min(left, req.ResponsePartitionLimit)
-	}
+	left := max(min(h.cfg.Settings.MaxPartitionsPage, req.ResponsePartitionLimit), 1)
 	for _, name := range names {
 		first := int32(0)
 		if req.Cursor != nil {
@@ -42,7 +44,7 @@ func (h *Handlers) describeTopicPartitions(_ context.Context, r *listener.Reques
 				continue
 			}
 			if name == req.Cursor.Topic {
-				first = max(req.Cursor.Partition, 0)
+				first = req.Cursor.Partition
 			}
 		}
 		if left == 0 {
@@ -51,10 +53,10 @@ func (h *Handlers) describeTopicPartitions(_ context.Context, r *listener.Reques
 		}
 		t, ok := topicByName(image, name)
 		if !ok {
-			out.Topics = append(out.Topics, missingTopicPartitions(name))
+			out.Topics = append(out.Topics, topicPartitionsError(name, unknownTopic(name)))
 			continue
 		}
-		last := min(int32(len(t.Coordinators)), first+left)
+		last := int32(min(int64(len(t.Coordinators)), int64(first)+int64(left)))
 		out.Topics = append(out.Topics, describedTopic(t, first, last, place))
 		left -= max(last-first, 0)
 		if last < int32(len(t.Coordinators)) {
@@ -71,18 +73,15 @@ func nextCursor(topic string, partition int32) *kmsg.DescribeTopicPartitionsResp
 	return &c
 }
 
-func missingTopicPartitions(name string) kmsg.DescribeTopicPartitionsResponseTopic {
+func topicPartitionsError(name string, code int16) kmsg.DescribeTopicPartitionsResponseTopic {
 	rt := kmsg.NewDescribeTopicPartitionsResponseTopic()
-	rt.Topic, rt.ErrorCode = &name, kerr.UnknownTopicOrPartition.Code
-	if !validTopicName(name) {
-		rt.ErrorCode = kerr.InvalidTopicException.Code
-	}
+	rt.Topic, rt.ErrorCode = &name, code
 	return rt
 }
 
 func describedTopic(t *topics.Topic, first, last int32, place placement) kmsg.DescribeTopicPartitionsResponseTopic {
 	rt := kmsg.NewDescribeTopicPartitionsResponseTopic()
-	rt.Topic, rt.TopicID, rt.AuthorizedOperations = &t.Name, t.ID, noAuthorizedOpsAsked
+	rt.Topic, rt.TopicID, rt.AuthorizedOperations = &t.Name, t.ID, topicOperations
 	for p := first; p < last; p++ {
 		rp := kmsg.NewDescribeTopicPartitionsResponseTopicPartition()
 		rp.Partition, rp.LeaderEpoch = p, kafka.LeaderEpoch

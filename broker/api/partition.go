@@ -88,14 +88,15 @@ type ListedOffset struct {
 	Timestamp int64
 }
 
+// exists says whether the topic has the partition.
+func exists(t *topics.Topic, partition int32) bool {
+	return partition >= 0 && int(partition) < len(t.Coordinators)
+}
+
 func topicByName(image *clusterimage.Image, name string) (*topics.Topic, bool) {
 	return image.TopicByName(name)
 }
 
 func topicByID(image *clusterimage.Image, id kafka.TopicID) (*topics.Topic, bool) {
 	return image.TopicByID(id)
-}
-
-func allTopicsOf(image *clusterimage.Image) []*topics.Topic {
-	return image.Topics()
 }
