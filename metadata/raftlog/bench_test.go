@@ -61,3 +61,19 @@ func (setter) Apply(tx statestore.Tx, index uint64, command []byte) (any, []Reco
 	tx.Set([]byte{byte(index), byte(index >> 8)}, command)
 	return index, []Record{{TimestampMillis: int64(index), Value: command}}, nil
 }
+
+// BenchmarkStart is from an empty folder on a real disk to the first acknowledged command of 20 groups.
+func BenchmarkStart(b *testing.B) {
+	for b.Loop() {
+		dir := b.TempDir()
+		n := openNode(b, vfs.Default, func(cfg *Config) { cfg.Dir = dir })
+		for id := range uint64(20) {
+			if _, err := n.startMachine(id+1, setter{}).Propose(context.Background(), nil); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.StopTimer()
+		n.Close()
+		b.StartTimer()
+	}
+}

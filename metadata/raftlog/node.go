@@ -7,6 +7,10 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"go.etcd.io/raft/v3"
+	pb "go.etcd.io/raft/v3/raftpb"
+
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/metadata/raftlog/wal"
 	"github.com/inkwell-project/inkwell/metadata/statestore/pebblestore"
@@ -122,6 +126,50 @@ func (n *Node) Step(m Message) {
 			w.messages = append(w.messages, m)
 		}
 	})
+}
+
+// ReportUnreachable says that the last message of a group to a node was lost.
+func (n *Node) ReportUnreachable(id uint64, node int32) {
+	n.report(id, func(g *group) { g.raw.ReportUnreachable(raftID(node)) })
+}
+
+// ReportSnapshot says what became of a message that carried a snapshot. The transport must call it for each: until then the follower
+// is sent nothing.
+func (n *Node) ReportSnapshot(id uint64, node int32, received bool) {
+	status := raft.SnapshotFailure
+	if received {
+		status = raft.SnapshotFinish
+	}
+	n.report(id, func(g *group) { g.raw.ReportSnapshot(raftID(node), status) })
+}
+
+func (n *Node) report(id uint64, fn func(*group)) {
+	_ = n.inbox.put(func(w *work) { // refused: the node is closed
+		w.controls = append(w.controls, func() {
+			if g := n.groups[id]; g != nil && !g.over.Load() {
+				g.guard(func() { fn(g) })
+				n.markDirty(g)
+			}
+		})
+	})
+}
+
+// ChangeMembers proposes a change of a group's replicas, one at a time, on its leader. It returns when the change was proposed.
+func (n *Node) ChangeMembers(id uint64, change *pb.ConfChangeV2) error {
+	var err error
+	if doErr := n.do(func() {
+		g := n.groups[id]
+		switch {
+		case g == nil || g.raw.BasicStatus().RaftState != raft.StateLeader:
+			err = kerr.NotCoordinator
+		default:
+			g.guard(func() { err = g.raw.ProposeConfChange(change) })
+			n.markDirty(g)
+		}
+	}); doErr != nil {
+		return doErr
+	}
+	return err
 }
 
 // do runs fn in the event loop and waits for it.

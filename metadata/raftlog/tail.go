@@ -37,7 +37,7 @@ func (t *tail) publish(s topicState, appended []Record, removed []int64) {
 		}
 	}
 	drop := 0
-	for ; drop < len(t.records) && (len(t.records)-drop > t.maxRecords || t.bytes > t.maxBytes); drop++ {
+	for ; drop < len(t.records) && (t.records[drop].Offset < s.start || len(t.records)-drop > t.maxRecords || t.bytes > t.maxBytes); drop++ {
 		t.bytes -= int(recordBytes(t.records[drop]))
 		t.from = t.records[drop].Offset + 1
 		t.records[drop] = Record{}

@@ -11,8 +11,13 @@ import (
 // defaultTombstoneRetainMillis is Kafka's delete.retention.ms.
 const defaultTombstoneRetainMillis = 24 * 60 * 60 * 1000
 
-// trimmedPerAppend bounds the work of one append. It is above 1, so that a topic shrinks to its bound while it is written.
-const trimmedPerAppend = 4
+const (
+	// expiredPerAppend and trimmedPerAppend bound the work of one append. They are above 1, so that a topic shrinks to its bound while it is written.
+	expiredPerAppend = 4
+	trimmedPerAppend = 256
+	// maxTrimSlackBytes bounds what is kept beyond RetainBytes.
+	maxTrimSlackBytes = 256 << 10
+)
 
 // topicState is what a topic's writer must remember. It is saved in the batch that carries the records.
 type topicState struct {
@@ -103,7 +108,7 @@ func (w *topicWriter) expireTombstones() {
 	if retain == 0 {
 		retain = defaultTombstoneRetainMillis
 	}
-	for range trimmedPerAppend {
+	for range expiredPerAppend {
 		if w.state.tombstones == 0 {
 			return
 		}
@@ -130,32 +135,32 @@ func (w *topicWriter) expireTombstones() {
 	}
 }
 
-// trim moves the start of a topic that is not compacted. The last record stays, whatever its time.
+// trim moves the start of a topic that is not compacted. It waits until an eighth more than asked for is there, and then removes many records by one
+// range: that costs a fraction of removing each as it becomes due. The last record stays, whatever its time.
 func (w *topicWriter) trim() {
-	for range trimmedPerAppend {
-		tooMany := w.cfg.RetainBytes > 0 && w.state.bytes > w.cfg.RetainBytes
-		tooOld := w.cfg.RetainMillis > 0 && w.state.firstTimestamp < w.state.maxTimestamp-w.cfg.RetainMillis
-		if (!tooMany && !tooOld) || w.state.start+1 >= w.state.next {
-			return
-		}
-		first, second := w.mustRead(w.state.start), w.mustRead(w.state.start+1)
-		if !tooOld && w.state.bytes-recordBytes(first) < w.cfg.RetainBytes {
-			return // as Kafka: at least so many bytes are kept
-		}
-		w.remove(first.Offset)
-		w.state.start = second.Offset
-		w.state.firstTimestamp = second.TimestampMillis
-		w.state.bytes -= recordBytes(first)
+	bytes, millis := w.cfg.RetainBytes, w.cfg.RetainMillis
+	tooMany := bytes > 0 && w.state.bytes > bytes+min(bytes/8, maxTrimSlackBytes)
+	tooOld := millis > 0 && w.state.firstTimestamp < w.state.maxTimestamp-millis-millis/8
+	if !tooMany && !tooOld {
+		return
 	}
-}
-
-func (w *topicWriter) mustRead(offset int64) Record {
-	value, ok := w.records.Get(offsetKey(offset))
-	r, err := decodeRecord(offset, value)
-	if !ok || err != nil {
-		panic(&statestore.Failure{Op: "read a record", Err: fmt.Errorf("the record at offset %d is missing or damaged", offset)})
-	}
-	return r
+	from, trimmed := w.state.start, 0
+	w.records.Scan(offsetKey(from), nil, func(key, value []byte) bool {
+		r, err := decodeRecord(keyOffset(key), value)
+		if err != nil {
+			panic(&statestore.Failure{Op: "trim a topic", Err: err})
+		}
+		w.state.start, w.state.firstTimestamp = r.Offset, r.TimestampMillis
+		// As Kafka: at least so many bytes are kept.
+		due := tooMany && w.state.bytes-recordBytes(r) >= bytes || tooOld && r.TimestampMillis < w.state.maxTimestamp-millis
+		if !due || trimmed == trimmedPerAppend || r.Offset == w.state.next-1 {
+			return false
+		}
+		trimmed++
+		w.state.bytes -= recordBytes(r)
+		return true
+	})
+	w.records.DeleteRange(offsetKey(from), offsetKey(w.state.start))
 }
 
 func (w *topicWriter) remove(offset int64) {

@@ -65,22 +65,26 @@ func (m *model) append(r Record) {
 		m.expire()
 		return
 	}
-	for range trimmedPerAppend {
-		first, size := m.list[0], int64(0)
-		for _, r := range m.list {
-			size += recordBytes(r)
+	size := int64(0)
+	for _, r := range m.list {
+		size += recordBytes(r)
+	}
+	bytes, millis := m.cfg.RetainBytes, m.cfg.RetainMillis
+	tooMany := bytes > 0 && size > bytes+bytes/8
+	tooOld := millis > 0 && m.list[0].TimestampMillis < m.max-millis-millis/8
+	for len(m.list) > 1 {
+		first := m.list[0]
+		if !(tooMany && size-recordBytes(first) >= bytes || tooOld && first.TimestampMillis < m.max-millis) {
+			return
 		}
-		bytes := m.cfg.RetainBytes > 0 && size-recordBytes(first) >= m.cfg.RetainBytes
-		old := m.cfg.RetainMillis > 0 && first.TimestampMillis < m.max-m.cfg.RetainMillis
-		if len(m.list) > 1 && (bytes || old) {
-			m.list = m.list[1:]
-		}
+		size -= recordBytes(first)
+		m.list = m.list[1:]
 	}
 }
 
 // expire removes the oldest tombstones whose time is over, a few at a time, and none before an older one.
 func (m *model) expire() {
-	for range trimmedPerAppend {
+	for range expiredPerAppend {
 		for i, r := range m.list {
 			if r.Value != nil {
 				continue
