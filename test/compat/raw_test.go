@@ -1,0 +1,129 @@
+package compat
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// TestErrorCodes sends requests that clients send only when something is wrong and wants Kafka's code for each.
+func TestErrorCodes(t *testing.T) {
+	for _, sys := range systems {
+		t.Run(sys.name, func(t *testing.T) {
+			client, err := kgo.NewClient(kgo.SeedBrokers(sys.bootstrap()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			topicID := createRaw(t, client, "raw")
+			for _, c := range rawCases(topicID) {
+				t.Run(c.name, func(t *testing.T) {
+					ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+					defer cancel()
+					broker := client.Broker(1) // both systems' only broker
+					var got int16
+					for {
+						response, err := broker.Request(ctx, c.request)
+						if err != nil {
+							t.Fatal(err)
+						}
+						// The first of these makes Kafka create the topic of the coordinators.
+						if got = c.code(response); !slices.Contains([]int16{kerr.CoordinatorNotAvailable.Code, kerr.NotCoordinator.Code, kerr.CoordinatorLoadInProgress.Code}, got) {
+							break
+						}
+						select {
+						case <-ctx.Done():
+							t.Fatal("no coordinator in time")
+						case <-time.After(50 * time.Millisecond):
+						}
+					}
+					if got != c.want {
+						t.Errorf("%v, want %v", kerr.ErrorForCode(got), kerr.ErrorForCode(c.want))
+					}
+				})
+			}
+		})
+	}
+}
+
+func createRaw(t *testing.T, client *kgo.Client, name string) (id [16]byte) {
+	t.Helper()
+	request := kmsg.NewPtrCreateTopicsRequest()
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, 1, 1
+	request.Topics = append(request.Topics, topic)
+	request.TimeoutMillis = 10_000
+	response, err := request.RequestWith(context.Background(), client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := kerr.ErrorForCode(response.Topics[0].ErrorCode); err != nil {
+		t.Fatal(err)
+	}
+	return response.Topics[0].TopicID
+}
+
+type rawCase struct {
+	name    string
+	request kmsg.Request
+	code    func(kmsg.Response) int16
+	want    int16
+}
+
+var unknownID = [16]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
+
+func rawCases(id [16]byte) []rawCase {
+	cases := []rawCase{
+		{"create with no partitions", rawCreate(func(t *kmsg.CreateTopicsRequestTopic) { t.NumPartitions = 0 }), createCode, kerr.InvalidPartitions.Code},
+		{"create with -2 partitions", rawCreate(func(t *kmsg.CreateTopicsRequestTopic) { t.NumPartitions = -2 }), createCode, kerr.InvalidPartitions.Code},
+		{"create with replication factor 0", rawCreate(func(t *kmsg.CreateTopicsRequestTopic) { t.ReplicationFactor = 0 }), createCode, kerr.InvalidReplicationFactor.Code},
+		{"create a topic without a name", rawCreate(func(t *kmsg.CreateTopicsRequestTopic) { t.Topic = "" }), createCode, kerr.InvalidTopicException.Code},
+		{"create the topic ..", rawCreate(func(t *kmsg.CreateTopicsRequestTopic) { t.Topic = ".." }), createCode, kerr.InvalidTopicException.Code},
+		{"more partitions than there are, to fewer", rawPartitions("raw", 1), partitionsCode, kerr.InvalidPartitions.Code},
+		{"partitions of an unknown topic", rawPartitions("nowhere", 3), partitionsCode, kerr.UnknownTopicOrPartition.Code},
+		{"find coordinator of the group without a name", rawFind(""), findCode, 0},
+		{"heartbeat of an unknown member", rawHeartbeat("raw-group"), heartbeatCode, kerr.UnknownMemberID.Code},
+		{"heartbeat of no group", rawHeartbeat(""), heartbeatCode, kerr.InvalidGroupID.Code},
+		{"join with a session that is too short", rawJoin(1_000), joinCode, kerr.InvalidSessionTimeout.Code},
+		{"join without a member id", rawJoin(10_000), joinCode, kerr.MemberIDRequired.Code},
+		{"commit by a member of a group that is not there", rawCommit("raw-group", "m", 3, id), commitCode, kerr.GroupIDNotFound.Code},
+		{"delete a group that is not there", rawDeleteGroup("raw-nothing"), deleteGroupCode, kerr.GroupIDNotFound.Code},
+		{"leader epoch from the future", rawEpoch("raw", 99), epochCode, kerr.UnknownLeaderEpoch.Code},
+	}
+	for _, c := range []struct {
+		name      string
+		id        [16]byte
+		partition int32
+		offset    int64
+		epoch     int32
+		want      int16
+	}{
+		{"unknown topic id", unknownID, 0, 0, -1, kerr.UnknownTopicID.Code},
+		{"unknown partition", id, 7, 0, -1, kerr.UnknownTopicOrPartition.Code},
+		{"offset past the end", id, 0, 5, -1, kerr.OffsetOutOfRange.Code},
+		{"negative offset", id, 0, -5, -1, kerr.OffsetOutOfRange.Code},
+		{"leader epoch from the future", id, 0, 0, 99, kerr.UnknownLeaderEpoch.Code},
+	} {
+		cases = append(cases, rawCase{"fetch: " + c.name, rawFetch(c.id, c.partition, c.offset, c.epoch), fetchCode, c.want})
+	}
+	for _, c := range []struct {
+		name string
+		id   [16]byte
+		part int32
+		data []byte
+		want int16
+	}{
+		{"unknown topic id", unknownID, 0, oneBatch(), kerr.UnknownTopicID.Code},
+		{"unknown partition", id, 7, oneBatch(), kerr.UnknownTopicOrPartition.Code},
+		{"no records", id, 0, []byte{}, kerr.InvalidRecord.Code},
+		{"corrupt batch", id, 0, corrupt(oneBatch()), kerr.CorruptMessage.Code},
+	} {
+		cases = append(cases, rawCase{"produce: " + c.name, rawProduce(c.id, c.part, c.data), produceCode, c.want})
+	}
+	return append(cases, rawCase{"fetch session that is not there", rawSession(id), func(r kmsg.Response) int16 { return r.(*kmsg.FetchResponse).ErrorCode }, kerr.FetchSessionIDNotFound.Code})
+}
