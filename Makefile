@@ -4,7 +4,7 @@ GO ?= go
 BIN := bin/inkwell
 VERSION ?= $(shell git describe --tags --always 2>/dev/null || echo dev)
 
-.PHONY: help build run test check fmt vet lint tools bench bench-latency chaos fuzz docs clean
+.PHONY: help build run test check fmt vet lint tools bench chaos acceptance fuzz docs clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
@@ -41,6 +41,9 @@ bench: build     ## compare with Apache Kafka on this machine; saves a table in 
 
 chaos: tools build ## twenty kills under load, on a folder and on an S3 server
 	INKWELL_TEST_KILLS=20 $(GO) test -count=1 -timeout 30m -v ./test/chaos/...
+
+acceptance: tools ## a million lines through a kill -9, on a folder and on an S3 server
+	INKWELL_TEST_LINES=1000000 $(GO) test -count=1 -timeout 30m -v ./test/acceptance
 
 fuzz:            ## each fuzz target for half a minute
 	@for pkg in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$pkg | grep ^Fuzz); do \
