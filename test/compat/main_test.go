@@ -39,7 +39,11 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	flag.Parse()
+	// Scenarios wait more than they work: for sessions that end, for members that join.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
+	flag.Parse() // may set it again
 	if testing.Short() {
 		fmt.Println("compat: skipped by -short")
 		return
