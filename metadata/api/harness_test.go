@@ -76,20 +76,39 @@ func (c *compacted) Read(offset int64, maxBytes int) ([]raftlog.Record, error) {
 
 // cluster is a one-node Metadata cluster with three topics.
 type cluster struct {
-	t         *testing.T
-	handlers  *api.Handlers
-	address   string
-	clusters  *compacted // __cluster_metadata
-	metadata  *compacted // __metadata.c
-	batches   [3]*raftlogtest.Log
-	offsets   *raftlogtest.Log // __consumer_offsets
-	listening *listener.Server
+	t        *testing.T
+	handlers *api.Handlers
+	address  string
+	clusters *compacted // __cluster_metadata
+	metadata *compacted // __metadata.c
+	batches  [3]*raftlogtest.Log
+	offsets  *raftlogtest.Log // __consumer_offsets
 }
 
 const admin = "User:admin"
 
+// newCluster listens on a loopback socket.
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newHandlers(t, int32(nl.Addr().(*net.TCPAddr).Port))
+	c.address = nl.Addr().String()
+	s, err := listener.New(listener.Config{Name: "METADATA", Listener: nl, APIs: c.handlers.APIs(), OutOfOrder: true, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return c
+}
+
+// newHandlers is a cluster without a socket, which can live in a bubble of virtual time.
+func newHandlers(t *testing.T, port int32) *cluster {
 	c := &cluster{t: t, clusters: newCompacted(), metadata: newCompacted(), offsets: raftlogtest.New(groupstate.Machine{})}
 	partition := func(l raftlog.Log) api.Partition { return api.Partition{Log: l, Voters: []int32{1}} }
 	batches := api.Topic{Name: topics.BatchCoordinates("c"), Config: raftlog.TopicConfig{RetainBytes: 64 << 20, RetainMillis: 86400000}}
@@ -107,27 +126,13 @@ func newCluster(t *testing.T) *cluster {
 	uuids := 0
 	groups := groupcoordinator.New(groupcoordinator.Config{Cluster: "metadata", Log: c.offsets, NewUUID: func() string { uuids++; return fmt.Sprint("uuid-", uuids) }})
 	t.Cleanup(func() { groups.Close() })
-	nl, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := nl.Addr().(*net.TCPAddr).Port
-	c.address = nl.Addr().String()
 	c.handlers = api.New(api.Config{
 		ClusterID: "metadata-cluster", NodeID: 1, Groups: groups,
-		Nodes:      func() []api.Node { return []api.Node{{ID: 1, Host: "127.0.0.1", Port: int32(port)}} },
+		Nodes:      func() []api.Node { return []api.Node{{ID: 1, Host: "127.0.0.1", Port: port}} },
 		Topics:     func() *api.Topics { return set },
 		Controller: func() int32 { return c.clusters.Leadership().Leader },
 		IsAdmin:    func(p string) bool { return p == admin || p == listener.AnonymousPrincipal },
 	})
-	c.listening, err = listener.New(listener.Config{Name: "METADATA", Listener: nl, APIs: c.handlers.APIs(), OutOfOrder: true, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.listening.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.listening.Close() })
 	return c
 }
 
