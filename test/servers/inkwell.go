@@ -15,7 +15,10 @@ func StartInkwell(ctx context.Context, binary string, opts Options) (*Server, er
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"dev", "--listen", opts.Listen, "--data", filepath.Join(opts.Dir, "data"), "--store", "file://" + filepath.Join(opts.Dir, "objects"), "--http", http}
+	if opts.Store == "" {
+		opts.Store = "file://" + filepath.Join(opts.Dir, "objects")
+	}
+	args := []string{"dev", "--listen", opts.Listen, "--data", filepath.Join(opts.Dir, "data"), "--store", opts.Store, "--http", http}
 	if opts.Advertised != opts.Listen {
 		args = append(args, "--advertise", opts.Advertised)
 	}

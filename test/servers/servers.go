@@ -25,6 +25,8 @@ type Options struct {
 	Listen     string   // HOST:PORT; empty chooses a free port on loopback
 	Advertised string   // HOST:PORT that clients are told; empty means Listen
 	Extra      []string // more flags of inkwell, or more lines of Kafka's server.properties
+	Store      string   // inkwell's --store; empty means a folder below Dir
+	Env        []string // NAME=value, in addition to this process's own
 }
 
 // Server is one running system.
@@ -67,12 +69,34 @@ func (o *Options) setDefaults() error {
 
 // Start starts the process (again) and waits until it answers. Use it after Stop or Kill.
 func (s *Server) Start(ctx context.Context) error {
+	if err := s.Launch(); err != nil {
+		return err
+	}
+	if err := s.AwaitReady(ctx); err != nil {
+		return errors.Join(err, s.Kill())
+	}
+	return nil
+}
+
+// AwaitReady waits until the process answers.
+func (s *Server) AwaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startDeadline)
+	defer cancel()
+	if err := s.waitReady(ctx); err != nil {
+		return fmt.Errorf("%s did not start: %w\n%s", s.Name, err, s.LogTail(4000))
+	}
+	return nil
+}
+
+// Launch is Start without the wait.
+func (s *Server) Launch() error {
 	log, err := os.OpenFile(s.LogPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	cmd := s.run()
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = append(cmd.Environ(), s.opts.Env...)
 	// A server must not outlive a test binary that is killed by its own time limit.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -85,14 +109,11 @@ func (s *Server) Start(ctx context.Context) error {
 		s.err = cmd.Wait()
 		close(ended)
 	}()
-	ctx, cancel := context.WithTimeout(ctx, startDeadline)
-	defer cancel()
-	if err := s.waitReady(ctx); err != nil {
-		err = fmt.Errorf("%s did not start: %w\n%s", s.Name, err, s.LogTail(4000))
-		return errors.Join(err, s.Kill())
-	}
 	return nil
 }
+
+// Ended is closed when the process has ended, whoever ended it.
+func (s *Server) Ended() <-chan struct{} { return s.ended }
 
 // waitReady asks for the brokers until one is known.
 func (s *Server) waitReady(ctx context.Context) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -27,8 +28,11 @@ func Tool(ctx context.Context, script string) (string, error) {
 	return strings.TrimSpace(out.String()), nil
 }
 
-// Build compiles the inkwell binary below .cache/bin and returns its path. CGO is off, as in releases.
+// Build compiles the inkwell binary below .cache/bin and returns its path. CGO is off, as in releases. INKWELL_TEST_BINARY names one that is there already.
 func Build(ctx context.Context) (string, error) {
+	if binary := os.Getenv("INKWELL_TEST_BINARY"); binary != "" {
+		return binary, nil
+	}
 	binary := filepath.Join(Root(), ".cache", "bin", "inkwell")
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/inkwell")
 	cmd.Dir = Root()
