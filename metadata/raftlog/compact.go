@@ -6,10 +6,16 @@ import (
 	"github.com/inkwell-project/inkwell/metadata/statestore/pebblestore"
 )
 
+// manySegments is above what CompactBytes needs with segments of the default size.
+const manySegments = 8
+
 // compactWhenDue wakes the compactor when enough was written. It runs in the event loop.
 func (n *Node) compactWhenDue() {
 	bytes, entries := n.log.SinceCompaction()
-	if (bytes >= n.cfg.CompactBytes || entries >= n.cfg.CompactEntries) && n.compacting.CompareAndSwap(false, true) {
+	segments, _ := n.log.Size()
+	due := bytes >= n.cfg.CompactBytes || entries >= n.cfg.CompactEntries ||
+		segments > manySegments && bytes >= n.cfg.CompactBytes/1024 // each start adds a segment
+	if due && n.compacting.CompareAndSwap(false, true) {
 		n.compactDue <- struct{}{}
 	}
 }

@@ -24,7 +24,7 @@ func TestCrashesLoseNothingAcknowledged(t *testing.T) {
 	small := func(c *Config) { c.CompactBytes, c.CompactEntries, c.SegmentBytes = 16<<10, 200, 4096 }
 	var mu sync.Mutex
 	acknowledged, unknown := map[string]bool{}, map[string]bool{} // "group/command"
-	for crash := range 12 {
+	for crash := range 8 {
 		n := openNode(t, fs, small)
 		logs := make([]*group, groups)
 		for i := range logs {
@@ -163,6 +163,36 @@ func TestCloseLeavesOutcomesUnknown(t *testing.T) {
 	if err := g.Wait(context.Background(), 99); !errors.Is(err, kafka.ErrClosed) {
 		t.Fatal(err)
 	}
+}
+
+// TestTooMuchInFlightIsRefused, and callers that give up are told that nobody knows.
+func TestTooMuchInFlightIsRefused(t *testing.T) {
+	fs := &blockingFS{countingFS: countingFS{FS: vfs.NewMem()}, blocked: make(chan struct{}, 1), release: make(chan struct{})}
+	n := openNode(t, fs, func(c *Config) { c.MaxInFlightBytes, c.MaxCommandBytes = 1000, 800 })
+	g := n.start(1, TopicConfig{})
+	if _, err := g.Propose(context.Background(), make([]byte, 801)); !errors.Is(err, kerr.MessageTooLarge) {
+		t.Fatal(err)
+	}
+	fs.block.Store(true)
+	ctx, cancel := context.WithCancel(context.Background())
+	first := make(chan error)
+	go func() {
+		_, err := g.Propose(ctx, make([]byte, 800))
+		first <- err
+	}()
+	<-fs.blocked
+	if _, err := g.Propose(context.Background(), make([]byte, 400)); !errors.Is(err, kerr.ThrottlingQuotaExceeded) {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-first; !errors.Is(err, kafka.ErrUnknownOutcome) || !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	close(fs.release)
+	if err := g.ReadBarrier(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	propose(t, g, string(make([]byte, 400))) // there is room again
 }
 
 func (n *Node) inboxProposals() []*proposal {

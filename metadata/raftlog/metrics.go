@@ -10,6 +10,7 @@ import (
 // metrics of a node, in one table.
 type metrics struct {
 	registerer   prometheus.Registerer
+	collectors   []prometheus.Collector
 	proposals    prometheus.Counter
 	throttled    prometheus.Counter
 	halted       prometheus.Counter
@@ -45,18 +46,27 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	}
 }
 
-// observe registers everything. A node's metrics live as long as the process.
+// observe registers everything.
 func (m *metrics) observe(n *Node) {
 	if m.registerer == nil {
 		return
 	}
-	m.registerer.MustRegister(m.proposals, m.throttled, m.halted, m.groups, m.compacted, m.syncSeconds, m.applySeconds, m.entries,
+	m.collectors = []prometheus.Collector{m.proposals, m.throttled, m.halted, m.groups, m.compacted, m.syncSeconds, m.applySeconds, m.entries,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "inkwell_raftlog_log_bytes", Help: "Size of the log's files."},
 			func() float64 { return float64(m.logBytes.Load()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "inkwell_raftlog_in_flight_bytes", Help: "Commands that were proposed and not yet applied."},
 			func() float64 { return float64(n.inFlight.Load()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "inkwell_raftlog_sync_age_seconds", Help: "Time since the log was last synced; it grows while nothing is proposed, too."},
-			func() float64 { return n.cfg.Clock.Now().Sub(time.UnixMilli(m.lastSync.Load())).Seconds() }))
+			func() float64 { return n.cfg.Clock.Now().Sub(time.UnixMilli(m.lastSync.Load())).Seconds() }),
+	}
+	m.registerer.MustRegister(m.collectors...)
+}
+
+// close makes room for the next node of this process.
+func (m *metrics) close() {
+	for _, c := range m.collectors {
+		m.registerer.Unregister(c)
+	}
 }
 
 func (m *metrics) synced(took time.Duration, now time.Time) {

@@ -211,6 +211,7 @@ func (n *Node) close() error {
 	n.stopOnce.Do(func() { close(n.stop) })
 	<-n.loopDone // 1. nothing new is committed
 	n.applies.close()
+	n.metrics.close()
 	if n.storeFatal.Load() {
 		// The workers may be stuck in the store for ever; the log is what counts.
 		return errors.Join(n.log.Close(), n.lock.Close())

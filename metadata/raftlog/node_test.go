@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"github.com/inkwell-project/inkwell/metadata/statestore"
@@ -110,8 +111,9 @@ func count(l Log, key string) (n uint64) {
 }
 
 func TestRestartShowsTheSame(t *testing.T) {
-	fs := vfs.NewMem()
-	n := openNode(t, fs, nil)
+	fs, registry := vfs.NewMem(), prometheus.NewRegistry()
+	withMetrics := func(c *Config) { c.Registerer = registry }
+	n := openNode(t, fs, withMetrics)
 	g := n.start(7, TopicConfig{})
 	for i := range uint64(100) {
 		if got := propose(t, g, fmt.Sprint("k", i%10)); got != i+1 {
@@ -128,8 +130,11 @@ func TestRestartShowsTheSame(t *testing.T) {
 	if err := n.Close(); err != nil {
 		t.Fatal(err)
 	}
-	n = openNode(t, fs, nil)
+	n = openNode(t, fs, withMetrics)
 	g = n.start(7, TopicConfig{})
+	if families, err := registry.Gather(); err != nil || len(families) < 10 {
+		t.Fatal(len(families), err)
+	}
 	if _, after, _ := g.Hash(); after != before {
 		t.Fatal("the state differs after a restart")
 	}

@@ -2,12 +2,14 @@ package raftlog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/twmb/franz-go/pkg/kerr"
 	pb "go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/proto"
 )
@@ -141,6 +143,21 @@ func TestThreeReplicas(t *testing.T) {
 	leader := leaderOf(t, replicas...)
 	proposeAll(t, leader.log, 0, 50)
 	agree(t, 50, replicas...)
+
+	for _, r := range replicas {
+		if r == leader {
+			continue
+		}
+		if _, err := r.log.Propose(t.Context(), []byte("x")); !errors.Is(err, kerr.NotCoordinator) {
+			t.Fatal(err)
+		}
+		if err := r.log.ReadBarrier(t.Context()); !errors.Is(err, kerr.NotCoordinator) {
+			t.Fatal(err)
+		}
+		if l := r.log.Leadership(); l.IsLeader || l.Leader != leader.node.cfg.NodeID {
+			t.Fatalf("%+v", l)
+		}
+	}
 
 	// The leader dies.
 	dead := leader.node.cfg.NodeID

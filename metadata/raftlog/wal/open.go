@@ -27,6 +27,9 @@ func Open(cfg Config) (*Log, error) {
 	if err == nil {
 		err = l.rotate()
 	}
+	if err == nil {
+		err = RemoveFiles(cfg.FS, l.Obsolete())
+	}
 	if err != nil {
 		return nil, errors.Join(l.fail(err), l.Close())
 	}

@@ -17,8 +17,10 @@ const (
 	segmentHeaderSize = 40
 	segmentMagic      = uint64(0x494e4b5752414654)
 	segmentVersion    = 1
-	segmentSuffix     = ".raftlog"
-	diskWrites        = vfs.DiskWriteCategory("raft-log")
+	// preallocateBytes is little enough to waste at each start.
+	preallocateBytes = 4 << 20
+	segmentSuffix    = ".raftlog"
+	diskWrites       = vfs.DiskWriteCategory("raft-log")
 )
 
 // segment is one file. Only the last has a writer.
@@ -143,7 +145,7 @@ func (l *Log) rotate() error {
 	}
 	s.writer = f
 	// Space in one piece; where that is not supported, it is not needed.
-	_ = f.Preallocate(0, l.cfg.SegmentBytes)
+	_ = f.Preallocate(0, min(l.cfg.SegmentBytes, preallocateBytes))
 	// Header and checkpoint in one write: a segment with half of them was never in use.
 	if err := s.write(append(h.encode(), l.buf...)); err != nil {
 		return errors.Join(err, f.Close())
