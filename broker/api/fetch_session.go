@@ -151,7 +151,9 @@ func (s *fetchSessions) create(byID bool, parts []fetched) int32 {
 	session := &fetchSession{epoch: nextSessionEpoch(initialSessionEpoch), byID: byID, order: list.New(), index: make(map[sessionKey]*list.Element, len(parts))}
 	for i := range parts {
 		session.put(parts[i].asked)
-		session.changed(&parts[i]) // remembers what this answer tells
+	}
+	for i := range parts {
+		session.changed(&parts[i]) // remembers what this answer tells, and puts those with records behind the others
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

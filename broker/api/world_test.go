@@ -94,6 +94,12 @@ func topic(name string, partitions int) *topics.Topic {
 func (w *world) serve(ctx context.Context, version int16, req kmsg.Request) listener.Response {
 	w.t.Helper()
 	req.SetVersion(version)
+	sent := req.AppendTo(nil) // as from a client: what a version does not have is not there
+	req = kmsg.RequestForKey(req.Key())
+	req.SetVersion(version)
+	if err := req.ReadFrom(sent); err != nil {
+		w.t.Fatal(err)
+	}
 	answered := make(chan listener.Response, 2)
 	r := listener.NewRequest(w.conn, req, func(resp listener.Response) { answered <- resp })
 	r.ClientID = w.client
