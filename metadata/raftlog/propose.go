@@ -68,18 +68,22 @@ func (g *group) Propose(ctx context.Context, command []byte) (any, error) {
 
 // propose hands one proposal to Raft. It runs in the event loop.
 func (g *group) propose(p *proposal) {
-	if err := g.endError(); err != nil {
-		p.finish(nil, err)
-		return
-	}
 	status := g.raw.BasicStatus()
 	if status.RaftState != raft.StateLeader || status.LeadTransferee != raft.None {
 		p.finish(nil, fmt.Errorf("%s: %w", g.name, kerr.NotCoordinator))
 		return
 	}
+	// Under one lock: whoever ends the group finds this one, or this one finds the end.
 	g.mu.Lock()
-	g.waiters[p.counter] = p
+	ended := g.ended
+	if ended == nil {
+		g.waiters[p.counter] = p
+	}
 	g.mu.Unlock()
+	if ended != nil {
+		p.finish(nil, ended)
+		return
+	}
 	if err := g.raw.Propose(p.data); err != nil {
 		// The leader refuses when too much is uncommitted; the entry is not in its log.
 		g.mu.Lock()
