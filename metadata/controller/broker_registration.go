@@ -26,8 +26,9 @@ func (c *Controller) brokerRegistration(ctx context.Context, req *kmsg.BrokerReg
 		return resp, noOffset, nil
 	}
 	cmd := &state.RegisterBroker{Broker: b, Replaceable: -1}
+	term, now := c.cfg.Log.Leadership().Term, c.cfg.Clock.Now()
 	if err := c.read(ctx, func(r statestore.Reader) {
-		if old, ok := state.Broker(r, b.ID); ok && !c.sessions.live(c.cfg.Log.Leadership().Term, old.ID, old.Epoch, c.cfg.Clock.Now()) {
+		if old, ok := state.Broker(r, b.ID); ok && !c.sessions.live(term, old.ID, old.Epoch, now) {
 			cmd.Replaceable = old.Epoch
 		}
 	}); err != nil {

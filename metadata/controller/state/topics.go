@@ -52,13 +52,13 @@ func (c *change) createTopics(cmd *CreateTopics) {
 		if err.Err != nil {
 			continue
 		}
+		if len(t.Settings) > 0 { // first, so that no follower shows the topic without them
+			c.put(configKey(topics.ConfigTopic, t.Name), &topics.ConfigResource{Type: topics.ConfigTopic, Name: t.Name, Settings: t.Settings})
+		}
 		c.put(topicKey(t.ID), &topics.Topic{ID: t.ID, Name: t.Name, Coordinators: loads.place(nil, t.Partitions), CreatedMillis: c.timestampMillis})
 		c.Set(nameKey(t.Name), t.ID[:])
 		c.Set(unifiedKey(t.Name), nil)
 		c.addPartitions(int64(t.Partitions))
-		if len(t.Settings) > 0 {
-			c.put(configKey(topics.ConfigTopic, t.Name), &topics.ConfigResource{Type: topics.ConfigTopic, Name: t.Name, Settings: t.Settings})
-		}
 	}
 	loads.write(c)
 }
