@@ -87,8 +87,11 @@ func (g *group) propose(p *proposal) {
 	if err := g.raw.Propose(p.data); err != nil {
 		// The leader refuses when too much is uncommitted; the entry is not in its log.
 		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.waiters[p.counter] == nil {
+			return // the group ended meanwhile, and this one was told
+		}
 		delete(g.waiters, p.counter)
-		g.mu.Unlock()
 		g.node.metrics.throttled.Inc()
 		p.finish(nil, fmt.Errorf("%s: too much waits for the other replicas: %w", g.name, kerr.ThrottlingQuotaExceeded))
 		return
