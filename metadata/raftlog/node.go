@@ -79,7 +79,7 @@ func Open(cfg Config) (_ *Node, err error) {
 func (n *Node) openFiles() (err error) {
 	fs, dir := n.cfg.FS, n.cfg.Dir
 	if err := wal.MakeDir(fs, dir); err != nil {
-		return err
+		return fmt.Errorf("making the data folder: %w; choose another folder with --data", err)
 	}
 	if n.lock, err = fs.Lock(fs.PathJoin(dir, "LOCK")); err != nil {
 		return fmt.Errorf("the data folder %s is in use by another process (%w): stop that one, or choose another folder with --data", dir, err)
