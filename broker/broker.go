@@ -41,11 +41,11 @@ func New(ctx context.Context, cfg Config) (b *Broker, err error) {
 	}
 	b = &Broker{cfg: cfg}
 	b.draining, b.drain = context.WithCancel(context.Background())
-	defer func() {
+	defer func(started *Broker) { // `return nil, err` has b forget it
 		if err != nil {
-			_ = b.Close() // what was started; err says why
+			_ = started.Close() // what was started; err says why
 		}
-	}()
+	}(b)
 	ctx, cancel := cfg.startContext(ctx)
 	defer cancel()
 	cluster, err := cfg.Metadata.DescribeCluster(ctx, &rpc.DescribeClusterRequest{})
