@@ -44,8 +44,8 @@ func encodeBatches(dst []byte, records []raftlog.Record, maxBytes int, atLeastOn
 	return dst
 }
 
-// emptyBatch tells a consumer that nothing is left from offset to below end: a compaction may remove the last records of a topic, and a client that is answered
-// with no batch at all would ask for the same offset for ever.
+// emptyBatch tells a consumer that nothing is left from offset to below end: a compaction may remove the last records of a topic, and a client that reads up to
+// the end, or shows its lag, would otherwise never get there.
 func emptyBatch(offset, end int64) []byte {
 	return recordbatch.Append(nil, offset, int32(min(end-1-offset, math.MaxInt32)), kafka.LeaderEpoch, nil)
 }

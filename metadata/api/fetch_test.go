@@ -111,6 +111,29 @@ func TestFetchRefusesFollowersSessionsAndOtherLeaders(t *testing.T) {
 	}
 }
 
+func TestTheEndOfACompactedTopicIsReached(t *testing.T) {
+	c := newHandlers(t, 9092)
+	write(t, c.metadata, "a=1@1", "b=2@2", "c=3@3", "d=4@4")
+	c.metadata.gone = map[int64]bool{0: true, 2: true, 3: true}
+	fetch := func(offset int64) string {
+		req := fetchOf(0, 1, 1<<20, 1<<20, offset)
+		req.Topics[0].Topic = topics.Metadata("c")
+		return shown(t, ask[*kmsg.FetchResponse](c, admin, req))
+	}
+	for offset, want := range map[int64]string{0: "0: 1-1 hw 4\n", 2: "0: 2-3 hw 4\n", 4: "0: hw 4\n", 5: "0: OFFSET_OUT_OF_RANGE hw -1\n"} {
+		if got := fetch(offset); got != want {
+			t.Errorf("from %d: got %s, want %s", offset, got, want)
+		}
+	}
+	c.metadata.deposed = true // it may be behind: nothing is out of range then
+	if got := fetch(5); got != "0: NOT_LEADER_FOR_PARTITION hw -1\n" {
+		t.Errorf("from a deposed leader: %s", got)
+	}
+	if got := listOffset(c, 11, topics.Metadata("c"), -1); got.ErrorCode != kerr.NotLeaderForPartition.Code || got.Offset != -1 {
+		t.Errorf("from a deposed leader: %+v", got)
+	}
+}
+
 func TestLongPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newHandlers(t, 9092)
@@ -138,6 +161,10 @@ func TestLongPolls(t *testing.T) {
 		}
 		if got, took := poll(fetchOf(500, 1, 1<<20, 1<<20, 5, 3), time.Hour, func() {}); took != 0 {
 			t.Fatalf("an error waits: %s after %s", got, took)
+		}
+		lost := func() { c.batches[2].SetLeader(false) }
+		if got, took := poll(fetchOf(500, 1, 1<<20, 1<<20, 0, 3, 0), 30*time.Millisecond, lost); got != "0: hw 0\n1: hw 3\n2: NOT_LEADER_FOR_PARTITION hw -1\n" || took != 500*time.Millisecond {
+			t.Fatalf("leadership was lost: %s after %s", got, took)
 		}
 		if _, took := poll(fetchOf(3_600_000, 1, 1<<20, 1<<20, 0), 10*time.Hour, func() {}); took != time.Minute {
 			t.Fatalf("a poll of an hour took %s", took)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
@@ -47,8 +48,16 @@ func (recorder) Apply(_ statestore.Tx, _ uint64, command []byte) (any, []raftlog
 // compacted hides records, as a key compaction removes them: the bounds stay.
 type compacted struct {
 	*raftlogtest.Log
-	gone  map[int64]bool
-	start int64
+	gone    map[int64]bool
+	start   int64
+	deposed bool // it believes that it leads, and cannot prove it
+}
+
+func (c *compacted) ReadBarrier(ctx context.Context) error {
+	if c.deposed {
+		return kerr.NotCoordinator
+	}
+	return c.Log.ReadBarrier(ctx)
 }
 
 func (c *compacted) Bounds() (int64, int64) {
