@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -64,9 +63,9 @@ type Bucket struct {
 	gate    gate.Gate
 	lock    *os.File // shared, or exclusive when asked for
 	temp    *tempFolder
+	direct  *directIO // nil without syncs: then the page cache is all there is
 	folders *folders
 	readers *readers
-	tempSeq atomic.Uint64
 }
 
 // Open makes the folder when it is missing, takes its lock and removes what dead processes left unfinished.
@@ -107,6 +106,9 @@ func (b *Bucket) open() (err error) {
 	}
 	if b.folders, err = newFolders(b.cfg.Path, b.cfg.OpenFolders, b.cfg.NoSync); err != nil {
 		return err
+	}
+	if !b.cfg.NoSync {
+		b.direct = newDirectIO(b.folders.root.fd())
 	}
 	b.readers = newReaders(b.cfg.OpenFiles)
 	return nil
@@ -161,6 +163,9 @@ func (b *Bucket) Close() error {
 	}
 	if b.readers != nil {
 		b.readers.close()
+	}
+	if b.direct != nil {
+		b.direct.close()
 	}
 	if b.folders != nil {
 		b.folders.close()

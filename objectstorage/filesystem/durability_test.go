@@ -314,38 +314,3 @@ func FuzzKeysStayInside(f *testing.F) {
 		}
 	})
 }
-
-// One 8 MiB object at a time and four at a time, in slices of 128 KiB.
-func BenchmarkPut8MiB(b *testing.B) {
-	body := make([][]byte, 64)
-	for i := range body {
-		body[i] = make([]byte, 128<<10)
-	}
-	for _, parallel := range []int{1, 4} {
-		b.Run(fmt.Sprintf("parallel=%d", parallel), func(b *testing.B) {
-			bucket, err := Open(Config{Path: b.TempDir()})
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer bucket.Close()
-			b.SetBytes(8 << 20)
-			b.ReportAllocs()
-			var n atomic.Int64
-			var wg sync.WaitGroup
-			for range parallel {
-				wg.Go(func() {
-					for i := n.Add(1); i <= int64(b.N); i = n.Add(1) {
-						key := fmt.Sprintf("dir/%d", i)
-						if err := bucket.PutIfAbsent(b.Context(), key, body); err != nil {
-							b.Error(err)
-						}
-						if i > 16 { // keep the disk from filling
-							bucket.DeleteMany(b.Context(), []string{fmt.Sprintf("dir/%d", i-16)})
-						}
-					}
-				})
-			}
-			wg.Wait()
-		})
-	}
-}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -22,7 +21,7 @@ func (b *Bucket) PutIfAbsent(ctx context.Context, key string, body [][]byte) err
 		return err
 	}
 	defer b.gate.Leave()
-	name := strconv.FormatUint(b.tempSeq.Add(1), 16)
+	name := b.temp.nextName()
 	if err := b.writeTemp(ctx, name, body); err != nil {
 		b.temp.remove(name)
 		return fmt.Errorf("put %s: %w", key, mapError(err))
@@ -47,7 +46,7 @@ func (b *Bucket) writeTemp(ctx context.Context, name string, body [][]byte) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, unix.Close(fd)) }()
-	if err := writeBody(ctx, fd, body, !b.cfg.NoSync); err != nil {
+	if err := writeBody(ctx, fd, body, b.direct, !b.cfg.NoSync); err != nil {
 		return err
 	}
 	if b.cfg.NoSync {

@@ -17,22 +17,22 @@ const (
 	maxWrite = 1 << 20
 )
 
-// writeBody writes the slices one after the other without joining them.
-func writeBody(ctx context.Context, fd int, body [][]byte, begin bool) error {
-	vector := make([][]byte, 0, min(len(body), maxVector))
-	var offset int64
-	at, skip := 0, 0 // the next byte is body[at][skip]
+// writeBody writes the slices one after the other: whole blocks of a large body past the page cache, the rest through it.
+func writeBody(ctx context.Context, fd int, body [][]byte, d *directIO, begin bool) error {
+	c := bodyCursor{body: body}
+	offset, err := d.write(ctx, fd, &c, bodyBytes(body))
+	if err != nil {
+		return err
+	}
+	return writeBuffered(ctx, fd, &c, offset, begin)
+}
+
+// writeBuffered writes what is left without joining the slices.
+func writeBuffered(ctx context.Context, fd int, c *bodyCursor, offset int64, begin bool) error {
+	var vector [][]byte
 	for {
-		vector = vector[:0]
-		size := 0
-		for i, s := at, skip; i < len(body) && len(vector) < maxVector && size < maxWrite; i, s = i+1, 0 {
-			if b := body[i][s:]; len(b) > 0 {
-				b = b[:min(len(b), maxWrite-size)]
-				vector = append(vector, b)
-				size += len(b)
-			}
-		}
-		if size == 0 {
+		var size int
+		if vector, size = c.vector(vector, maxVector, maxWrite); size == 0 {
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -53,9 +53,16 @@ func writeBody(ctx context.Context, fd int, body [][]byte, begin bool) error {
 			_ = unix.SyncFileRange(fd, offset, int64(n), unix.SYNC_FILE_RANGE_WRITE) // a hint; the sync is what counts
 		}
 		offset += int64(n)
-		for skip += n; at < len(body) && skip >= len(body[at]); at++ {
-			skip -= len(body[at])
-		}
+		c.skipBytes(n)
+	}
+}
+
+// spreadSubFolders asks ext4 to place each sub folder, and so the inodes of its files, in another part of the disk, as it
+// does at the root. Other file systems refuse, and do so anyway or need it not.
+func spreadSubFolders(folder int) {
+	const topDir = 0x20000 // EXT4_TOPDIR_FL, chattr +T
+	if flags, err := unix.IoctlGetInt(folder, unix.FS_IOC_GETFLAGS); err == nil {
+		_ = unix.IoctlSetPointerInt(folder, unix.FS_IOC_SETFLAGS, flags|topDir)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func writeBody(ctx context.Context, fd int, body [][]byte, _ bool) error {
+func writeBody(ctx context.Context, fd int, body [][]byte, _ *directIO, _ bool) error {
 	for _, b := range body {
 		for len(b) > 0 {
 			if ctx.Err() != nil {
@@ -31,6 +31,8 @@ func writeBody(ctx context.Context, fd int, body [][]byte, _ bool) error {
 	}
 	return nil
 }
+
+func spreadSubFolders(int) {}
 
 func syncData(fd int) error { return syncFile(fd) }
 

@@ -1,0 +1,153 @@
+package filesystem
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// directBlock is what places in a file, lengths and addresses are multiples of, past the page cache.
+	directBlock = 4096
+	// directMinBytes is from where on the page cache is passed by. Below it the one round trip to the disk per piece
+	// costs more than the copy.
+	directMinBytes = 256 << 10
+	// stagingBytes is one write. Larger ones are no faster, and the next copy is in the CPU's cache still.
+	stagingBytes = 1 << 20
+	// stagingBuffers bounds the memory, and so how many objects are written at once.
+	stagingBuffers = 8
+)
+
+// directIO moves large objects between memory and disk past the page cache. Objects are written once and mostly not
+// read here again (what was just written is in the broker's own cache), so the page cache is a copy of all bytes into
+// fresh pages for nothing: on a virtual machine, whose pages the host may have to find first, that copy is the larger
+// part of a broker's CPU time. A disk that cannot do it is asked once.
+type directIO struct {
+	off     atomic.Bool
+	staging chan []byte // nil: not mapped yet
+}
+
+// newDirectIO looks at the folder that objects go to.
+func newDirectIO(folder int) *directIO {
+	d := &directIO{staging: make(chan []byte, stagingBuffers)}
+	for range stagingBuffers {
+		d.staging <- nil
+	}
+	var stat unix.Statfs_t
+	if err := unix.Fstatfs(folder, &stat); err != nil || stat.Type == unix.TMPFS_MAGIC || stat.Type == unix.RAMFS_MAGIC {
+		d.off.Store(true) // a disk in memory says that it can, and copies anyway
+	}
+	return d
+}
+
+// write writes whole blocks and says how many bytes; the rest is the caller's. The staging copy is what lets slices of
+// any address and length be written; it stays in the CPU's cache, unlike the page cache's.
+func (d *directIO) write(ctx context.Context, fd int, c *bodyCursor, size int64) (offset int64, err error) {
+	if d == nil || d.off.Load() || size < directMinBytes {
+		return 0, nil
+	}
+	var buf []byte
+	select {
+	case buf = <-d.staging:
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
+	defer func() { d.staging <- buf }()
+	if buf == nil {
+		b, err := unix.Mmap(-1, 0, stagingBytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+		if err != nil {
+			return 0, nil // no memory, or no more mappings: through the page cache, then
+		}
+		buf = b
+	}
+	if setDirect(fd, true) != nil {
+		d.off.Store(true)
+		return 0, nil
+	}
+	// One extent, and a size that the writes need not move on, each under the file's lock.
+	if err := retryEINTR(func() error { return unix.Fallocate(fd, 0, 0, size) }); errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return 0, err
+	}
+	w := directWriter{d: d, fd: fd, direct: true}
+	for size-w.offset >= directBlock {
+		part := buf[:min(stagingBytes, (size-w.offset)&^(directBlock-1))]
+		c.copyTo(part)
+		if err := w.write(ctx, part); err != nil {
+			return 0, err
+		}
+	}
+	return w.offset, w.buffered()
+}
+
+type directWriter struct {
+	d      *directIO
+	fd     int
+	offset int64
+	direct bool
+}
+
+func (w *directWriter) write(ctx context.Context, part []byte) error {
+	for len(part) > 0 {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		n := 0
+		err := retryEINTR(func() (err error) {
+			n, err = unix.Pwrite(w.fd, part, w.offset)
+			return err
+		})
+		if errors.Is(err, unix.EINVAL) && w.direct {
+			w.d.off.Store(true)
+			if err = w.buffered(); err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return io.ErrShortWrite
+		}
+		w.offset += int64(n)
+		part = part[n:]
+		if n%directBlock != 0 { // the disk is full, most likely: the next write says so
+			if err := w.buffered(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *directWriter) buffered() error {
+	if !w.direct {
+		return nil
+	}
+	w.direct = false
+	return setDirect(w.fd, false)
+}
+
+func setDirect(fd int, on bool) error {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err != nil {
+		return err
+	}
+	flags &^= unix.O_DIRECT
+	if on {
+		flags |= unix.O_DIRECT
+	}
+	_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags)
+	return err
+}
+
+// close is called when nobody writes any more.
+func (d *directIO) close() {
+	for range stagingBuffers {
+		if buf := <-d.staging; buf != nil {
+			_ = unix.Munmap(buf)
+		}
+	}
+}
