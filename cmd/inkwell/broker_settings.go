@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/inkwell-project/inkwell/broker"
+	"github.com/inkwell-project/inkwell/internal/settings"
+)
+
+// brokerSettings are the settings of a broker, in `inkwell broker` and `inkwell dev`. Those that Kafka has, have Kafka's names.
+type brokerSettings struct {
+	listen, advertise, store string
+	id                       int64
+	rack                     string
+
+	autoCreate     bool
+	maxRequest     int64
+	maxConnections int64
+	idle           time.Duration
+	fetchMax       int64
+	credits        int64
+	cache          int64
+	objectBytes    int64
+	slots          int64
+	interval       time.Duration
+	puts           int64
+	session        time.Duration
+}
+
+func (b *brokerSettings) define(s *settings.Set, storeDefault string) {
+	s.String(&b.listen, "listen", "127.0.0.1:9092", "address that clients connect to", address)
+	s.String(&b.advertise, "advertise", "", "HOST:PORT that clients are told; empty means the --listen address", optionalAddress)
+	s.String(&b.store, "store", storeDefault, "object storage: file:///FOLDER or s3://BUCKET/PREFIX?region=REGION&endpoint=URL; credentials come from the provider's usual chain", nil)
+	s.Int(&b.id, "broker.id", 1, 0, 1<<31-1, "this broker's id, one of its own in the cluster")
+	s.String(&b.rack, "broker.rack", "", "this broker's zone", nil)
+	s.Bool(&b.autoCreate, "auto.create.topics.enable", true, "create topics on first use")
+	s.Bytes(&b.maxRequest, "socket.request.max.bytes", "100MiB", 1<<10, 1<<31-1, "largest request")
+	s.Int(&b.maxConnections, "max.connections", 10_000, 1, 1<<20, "connections at a time; further ones wait")
+	s.Duration(&b.idle, "connections.max.idle", 10*time.Minute, time.Second, 24*time.Hour, "time after which an idle connection is closed")
+	s.Bytes(&b.fetchMax, "fetch.max.bytes", "55MiB", 1<<10, 1<<31-1, "most bytes of one fetch answer")
+	s.Bytes(&b.credits, "queued.max.request.bytes", "64MiB", 1<<20, 1<<40, "bytes of requests in memory; when they are used up, sockets are not read")
+	s.Bytes(&b.cache, "cache.bytes", "96MiB", 2<<20, 1<<42, "bytes of objects kept in memory")
+	s.Bytes(&b.objectBytes, "object.bytes", "8MiB", 64<<10, 1<<30, "size at which an object is uploaded at the latest")
+	s.Int(&b.slots, "upload.slots", 0, 0, 1024, "uploads at a time; 0 chooses by the kind of store")
+	s.Duration(&b.interval, "commit.interval", 0, 0, time.Minute, "longest time that a record waits for its object to be uploaded; 0 chooses by the kind of store")
+	s.Int(&b.puts, "storage.put.budget.per.second", 0, 0, 1_000_000, "uploads per second beyond which records wait for commit.interval; 0 for no bound")
+	s.Duration(&b.session, "broker.session.timeout", 10*time.Second, 6*time.Second, 5*time.Minute, "time after which a broker that does not answer leaves the cluster's view")
+}
+
+// config is the part of broker.Config that settings decide; the caller adds the outside world.
+func (b *brokerSettings) config() (broker.Config, error) {
+	cfg := broker.Config{ID: int32(b.id), Rack: b.rack, Version: version, SessionTimeout: b.session}
+	cfg.API.AutoCreateTopics = b.autoCreate
+	cfg.API.FetchMaxBytes = int32(b.fetchMax)
+	cfg.Listening = broker.Listening{MaxRequestBytes: int(b.maxRequest), ByteCredits: b.credits, MaxConnections: int(b.maxConnections), IdleTimeout: b.idle}
+	cfg.Cache.CacheBytes = b.cache
+	cfg.Batches.MaxObjectBytes = b.objectBytes
+	cfg.Batches.MaxBufferedBytes = max(b.credits, b.objectBytes)
+	cfg.Batches.UploadSlots = int(b.slots)
+	cfg.Batches.CommitInterval = b.interval
+	cfg.Batches.PutsPerSecond = float64(b.puts)
+	if b.advertise != "" {
+		host, port, err := net.SplitHostPort(b.advertise)
+		if err != nil {
+			return cfg, fmt.Errorf("--advertise %s: %w", b.advertise, err)
+		}
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return cfg, fmt.Errorf("--advertise %s: the port must be a number from 1 to 65535", b.advertise)
+		}
+		cfg.Advertised = broker.HostPort{Host: host, Port: int32(n)}
+	}
+	return cfg, nil
+}
+
+// static is what DescribeConfigs shows of this broker's own settings.
+func (b *brokerSettings) static(num, retentionCheck string) func(name string) (string, bool) {
+	values := map[string]string{
+		"broker.id": strconv.FormatInt(b.id, 10), "auto.create.topics.enable": strconv.FormatBool(b.autoCreate), "socket.request.max.bytes": strconv.FormatInt(b.maxRequest, 10),
+		"max.connections": strconv.FormatInt(b.maxConnections, 10), "connections.max.idle.ms": strconv.FormatInt(b.idle.Milliseconds(), 10), "fetch.max.bytes": strconv.FormatInt(b.fetchMax, 10),
+		"queued.max.request.bytes": strconv.FormatInt(b.credits, 10), "num.partitions": num, "log.retention.check.interval.ms": retentionCheck,
+	}
+	if b.rack != "" {
+		values["broker.rack"] = b.rack
+	}
+	return func(name string) (string, bool) {
+		v, ok := values[name]
+		return v, ok && v != ""
+	}
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/inkwell-project/inkwell/broker"
+	"github.com/inkwell-project/inkwell/internal/settings"
+	"github.com/inkwell-project/inkwell/metadata"
+)
+
+// devCluster is the one Inkless cluster of `inkwell dev`.
+const devCluster = "dev"
+
+// runDev is everything in one process: a one-node Metadata cluster, one Inkless cluster, one broker. The halves call each other in process.
+func runDev(ctx context.Context, args []string) (err error) {
+	s := settings.New("dev", "One process with everything: a one-node Metadata cluster, one Inkless cluster named dev, one broker, records in a local folder or a bucket.")
+	var common common
+	var node metadataSettings
+	var b brokerSettings
+	s.String(&node.data, "data", "./data", "folder of the Metadata cluster's logs and, without --store, of the objects", nil)
+	b.define(s, "")
+	node.defineCoordinators(s, 0)
+	common.define(s)
+	if err := errors.Join(s.Load(args, os.Environ(), os.Stdout), noArguments(s)); err != nil {
+		return err
+	}
+	data, err := filepath.Abs(node.data)
+	if err != nil {
+		return fmt.Errorf("--data %s: %w", node.data, err)
+	}
+	if b.store == "" {
+		b.store = "file://" + filepath.Join(data, "objects")
+	}
+	logger, registry := common.logger(), prometheus.NewRegistry()
+
+	// The socket comes first, so that an address in use is said before anything is opened, and clients that come early wait instead of being refused.
+	l, err := listen("--listen", b.listen)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	nodeConfig := node.config(logger, registry)
+	nodeConfig.ID, nodeConfig.FS, nodeConfig.Dir = 1, vfs.Default, filepath.Join(data, "metadata")
+	n, err := metadata.Open(ctx, nodeConfig)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, n.Close)
+	if err := n.EnsureCluster(ctx, metadata.ClusterSpec{Name: devCluster, BatchCoordinators: 1, GroupCoordinators: 1}); err != nil {
+		return err
+	}
+	tenant, err := n.Cluster(devCluster)
+	if err != nil {
+		return err
+	}
+	br, closeStore, err := startBroker(ctx, &b, &node, l, tenant, logger, registry)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, closeStore)
+	defer closeInto(&err, br.Close)
+	web, err := common.observe(registry, func() error { return errors.Join(n.Ready(), br.Ready()) }, logger)
+	if err != nil {
+		return err
+	}
+	if web != nil {
+		defer closeInto(&err, web.Close)
+	}
+	printBanner(br.Address(), data, b.store)
+	return waitForEnd(ctx, n.Failed())
+}
+
+// printBanner says where everything is and what to paste.
+func printBanner(address broker.HostPort, data, store string) {
+	bootstrap := net.JoinHostPort(address.Host, strconv.Itoa(int(address.Port)))
+	fmt.Printf(`Inkwell %s serves Kafka clients at %s
+data in %s, objects in %s
+
+  kafka-topics.sh --bootstrap-server %[2]s --create --topic hello --partitions 3
+  kafka-console-producer.sh --bootstrap-server %[2]s --topic hello
+  kafka-console-consumer.sh --bootstrap-server %[2]s --topic hello --from-beginning
+`, version, bootstrap, data, store)
+}
+
+// waitForEnd returns nil when ctx ends, or why the node failed.
+func waitForEnd(ctx context.Context, failed <-chan error) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
+
+// closeInto runs a Close at the end and keeps its error unless there is one already.
+func closeInto(err *error, closer func() error) {
+	*err = errors.Join(*err, closer())
+}

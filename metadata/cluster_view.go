@@ -1,0 +1,125 @@
+package metadata
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/metadata/raftlog"
+	"github.com/inkwell-project/inkwell/topics"
+)
+
+// clusterView is what __cluster_metadata says, read from this node's own replica up to its high watermark.
+type clusterView struct {
+	next       int64
+	clusters   map[kafka.ClusterID]*topics.InklessCluster
+	placements map[string]map[int32]*topics.PartitionPlacement // by topic and partition
+}
+
+func emptyView() *clusterView {
+	return &clusterView{clusters: map[kafka.ClusterID]*topics.InklessCluster{}, placements: map[string]map[int32]*topics.PartitionPlacement{}}
+}
+
+// catchUp applies the records that there are.
+func (v *clusterView) catchUp(log raftlog.Log) error {
+	for {
+		start, highWatermark := log.Bounds()
+		records, err := log.Read(v.next, 1<<20)
+		if errors.Is(err, kerr.OffsetOutOfRange) && v.next != start {
+			*v = *emptyView()
+			v.next = start
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("reading %s at %d: %w", topics.ClusterMetadata, v.next, err)
+		}
+		for _, r := range records {
+			if err := v.apply(r); err != nil {
+				return fmt.Errorf("%s at offset %d: %w", topics.ClusterMetadata, r.Offset, err)
+			}
+			v.next = r.Offset + 1
+		}
+		if len(records) == 0 {
+			v.next = max(v.next, highWatermark)
+			return nil
+		}
+	}
+}
+
+func (v *clusterView) apply(r raftlog.Record) error {
+	if r.Value == nil {
+		return v.remove(string(r.Key))
+	}
+	record, err := topics.DecodeClusterMetadata(r.Value)
+	if err != nil {
+		return err
+	}
+	switch record := record.(type) {
+	case *topics.InklessCluster:
+		v.clusters[record.Name] = record
+	case *topics.PartitionPlacement:
+		if v.placements[record.Topic] == nil {
+			v.placements[record.Topic] = map[int32]*topics.PartitionPlacement{}
+		}
+		v.placements[record.Topic][record.Partition] = record
+	}
+	return nil
+}
+
+// remove takes a tombstone's key: only placements get one.
+func (v *clusterView) remove(key string) error {
+	rest, ok := strings.CutPrefix(key, "placement/")
+	if !ok {
+		return nil
+	}
+	slash := strings.LastIndexByte(rest, '/')
+	if slash < 0 {
+		return fmt.Errorf("key %q: %w", key, topics.ErrCorrupt)
+	}
+	partition, err := strconv.ParseInt(rest[slash+1:], 10, 32)
+	if err != nil {
+		return fmt.Errorf("key %q: %w", key, topics.ErrCorrupt)
+	}
+	delete(v.placements[rest[:slash]], int32(partition))
+	return nil
+}
+
+// placed are the partitions of one cluster; ok is false until all of them are there.
+func (v *clusterView) placed(c *topics.InklessCluster) (_ placements, ok bool) {
+	out := placements{}
+	for topic, want := range map[string]int32{
+		topics.Metadata(c.Name): 1, topics.BatchCoordinates(c.Name): c.BatchCoordinatorPartitions, topics.ConsumerOffsets(c.Name): c.GroupCoordinatorPartitions,
+	} {
+		for p := range want {
+			placed := v.placements[topic][p]
+			if placed == nil {
+				return nil, false
+			}
+			out[topic] = append(out[topic], placed)
+		}
+	}
+	return out, true
+}
+
+// followClusters starts and stops tenants as __cluster_metadata says, until ctx ends.
+func (n *Node) followClusters(ctx context.Context) {
+	view := emptyView()
+	for ctx.Err() == nil {
+		err := view.catchUp(n.clusterLog)
+		if err == nil {
+			err = n.matchTenants(view)
+		}
+		if err == nil {
+			err = n.clusterLog.Wait(ctx, view.next)
+		}
+		if err != nil && ctx.Err() == nil {
+			n.fail(fmt.Errorf("this node cannot follow %s: %w", topics.ClusterMetadata, err))
+			return
+		}
+	}
+}

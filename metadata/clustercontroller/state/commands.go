@@ -1,0 +1,156 @@
+package state
+
+import (
+	"fmt"
+
+	"github.com/inkwell-project/inkwell/internal/wire"
+	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/metadata/raftlog"
+	"github.com/inkwell-project/inkwell/topics"
+)
+
+// version of the commands that this release writes, and the newest that it knows.
+const version = 1
+
+// Command is one of the commands below.
+type Command interface {
+	field() int
+	append(b []byte) []byte
+}
+
+// CreateCluster makes an Inkless cluster and places its partitions.
+type CreateCluster struct {
+	Name              kafka.ClusterID
+	UUID              string
+	BatchCoordinators int32
+	GroupCoordinators int32
+	Credential        topics.ScramCredential
+	Voters            []int32 // nodes that hold each of its partitions
+}
+
+// DeleteCluster ends a cluster. Its record stays, so that its name is never used again.
+type DeleteCluster struct {
+	Name kafka.ClusterID
+}
+
+// RegisterNode says where a metadata node is.
+type RegisterNode struct {
+	Node topics.Node
+}
+
+func (*CreateCluster) field() int { return 3 }
+func (*DeleteCluster) field() int { return 4 }
+func (*RegisterNode) field() int  { return 5 }
+
+func (c *CreateCluster) append(b []byte) []byte {
+	b = wire.AppendString(b, 1, string(c.Name))
+	b = wire.AppendString(b, 2, c.UUID)
+	b = wire.AppendSint(b, 3, int64(c.BatchCoordinators))
+	b = wire.AppendSint(b, 4, int64(c.GroupCoordinators))
+	b = wire.AppendBytes(b, 5, c.Credential.Salt)
+	b = wire.AppendSint(b, 6, int64(c.Credential.Iterations))
+	b = wire.AppendBytes(b, 7, c.Credential.StoredKey)
+	b = wire.AppendBytes(b, 8, c.Credential.ServerKey)
+	return wire.AppendPackedSint(b, 9, c.Voters)
+}
+
+func (c *CreateCluster) decode(d *wire.Decoder) error {
+	for d.Next() {
+		switch d.Field() {
+		case 1:
+			c.Name = kafka.ClusterID(d.String())
+		case 2:
+			c.UUID = d.String()
+		case 3:
+			c.BatchCoordinators = int32(d.Sint())
+		case 4:
+			c.GroupCoordinators = int32(d.Sint())
+		case 5:
+			c.Credential.Salt = append([]byte(nil), d.Bytes()...)
+		case 6:
+			c.Credential.Iterations = int32(d.Sint())
+		case 7:
+			c.Credential.StoredKey = append([]byte(nil), d.Bytes()...)
+		case 8:
+			c.Credential.ServerKey = append([]byte(nil), d.Bytes()...)
+		case 9:
+			c.Voters = wire.PackedSint(d, c.Voters)
+		}
+	}
+	return d.Err()
+}
+
+func (c *DeleteCluster) append(b []byte) []byte { return wire.AppendString(b, 1, string(c.Name)) }
+
+func (c *DeleteCluster) decode(d *wire.Decoder) error {
+	for d.Next() {
+		if d.Field() == 1 {
+			c.Name = kafka.ClusterID(d.String())
+		}
+	}
+	return d.Err()
+}
+
+// append carries the node as the record that it becomes.
+func (c *RegisterNode) append(b []byte) []byte {
+	return wire.AppendBytes(b, 1, topics.AppendClusterMetadata(nil, &c.Node))
+}
+
+func (c *RegisterNode) decode(d *wire.Decoder) error {
+	for d.Next() {
+		if d.Field() != 1 {
+			continue
+		}
+		record, err := topics.DecodeClusterMetadata(d.Bytes())
+		if err != nil {
+			return err
+		}
+		node, ok := record.(*topics.Node)
+		if !ok {
+			return fmt.Errorf("a %T in place of a node: %w", record, topics.ErrCorrupt)
+		}
+		c.Node = *node
+	}
+	return d.Err()
+}
+
+// Encode writes a command with the leader's time.
+func Encode(nowMillis int64, c Command) []byte {
+	b := wire.AppendUint(nil, 1, version)
+	b = wire.AppendSint(b, 2, nowMillis)
+	return wire.AppendMessage(b, c.field(), c.append)
+}
+
+// Decode reads what Encode wrote; an error wraps raftlog.ErrHalt.
+func Decode(b []byte) (nowMillis int64, c Command, err error) {
+	d := wire.NewDecoder(b)
+	for d.Next() {
+		switch d.Field() {
+		case 1:
+			if v := d.Uint(); v > version {
+				d.Fail(fmt.Errorf("command version %d, this release knows up to %d", v, version))
+			}
+		case 2:
+			nowMillis = d.Sint()
+		case 3:
+			create := &CreateCluster{}
+			d.Embedded(create.decode)
+			c = create
+		case 4:
+			remove := &DeleteCluster{}
+			d.Embedded(remove.decode)
+			c = remove
+		case 5:
+			node := &RegisterNode{}
+			d.Embedded(node.decode)
+			c = node
+		}
+	}
+	if err := d.Err(); err != nil {
+		return 0, nil, fmt.Errorf("__cluster_metadata command: %w: %w", err, raftlog.ErrHalt)
+	}
+	if c == nil {
+		return 0, nil, fmt.Errorf("__cluster_metadata command of a kind that this release does not know: %w", raftlog.ErrHalt)
+	}
+	return nowMillis, c, nil
+}

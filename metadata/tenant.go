@@ -1,0 +1,234 @@
+package metadata
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/inkwell-project/inkwell/internal/clock"
+	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/metadata/batchcoordinator"
+	"github.com/inkwell-project/inkwell/metadata/controller"
+	"github.com/inkwell-project/inkwell/metadata/groupcoordinator"
+	"github.com/inkwell-project/inkwell/metadata/raftlog"
+	"github.com/inkwell-project/inkwell/rpc"
+	"github.com/inkwell-project/inkwell/topics"
+)
+
+// tenant is one Inkless cluster on this node: its coordinators, and the calls of its brokers.
+type tenant struct {
+	cluster     kafka.ClusterID
+	uuid        string                 // cluster.id
+	credential  topics.ScramCredential // of its brokers
+	clock       clock.Clock
+	controller  *controller.Controller
+	image       *controller.Follower
+	metadataLog raftlog.Log
+	batchLogs   []raftlog.Log // by partition of __batch_coordinates
+	groupLogs   []raftlog.Log // by partition of __consumer_offsets
+	batch       []*batchcoordinator.Coordinator
+	groups      []*groupcoordinator.Coordinator
+
+	logs         *raftlog.Node
+	groupIDs     []uint64 // of its Raft groups
+	stopWatching context.CancelFunc
+	watching     sync.WaitGroup
+}
+
+var _ rpc.MetadataCluster = (*tenant)(nil)
+
+// close ends the coordinators, those first that depend on others.
+func (t *tenant) close() error {
+	var errs []error
+	if t.stopWatching != nil {
+		t.stopWatching()
+		t.watching.Wait()
+	}
+	for _, b := range t.batch {
+		errs = append(errs, b.Close())
+	}
+	for _, g := range t.groups {
+		errs = append(errs, g.Close())
+	}
+	if t.controller != nil {
+		errs = append(errs, t.controller.Close())
+	}
+	if t.image != nil {
+		errs = append(errs, t.image.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// removeLogs deletes the state of a cluster that is gone for ever.
+func (t *tenant) removeLogs() error {
+	var errs []error
+	for _, id := range t.groupIDs {
+		errs = append(errs, t.logs.RemoveGroup(id))
+	}
+	return errors.Join(errs...)
+}
+
+func (t *tenant) batchCoordinator(partition int32) (*batchcoordinator.Coordinator, error) {
+	if partition < 0 || int(partition) >= len(t.batch) {
+		return nil, fmt.Errorf("__batch_coordinates-%d: %w", partition, kerr.NotCoordinator)
+	}
+	return t.batch[partition], nil
+}
+
+// onBatchCoordinator routes one private call.
+func onBatchCoordinator[Q, A any](t *tenant, ctx context.Context, partition int32, req Q, call func(*batchcoordinator.Coordinator, context.Context, Q) (A, error)) (A, error) {
+	c, err := t.batchCoordinator(partition)
+	if err != nil {
+		var none A
+		return none, err
+	}
+	return call(c, ctx, req)
+}
+
+// CommitObjects implements rpc.ObjectCommitter.
+func (t *tenant) CommitObjects(ctx context.Context, req *rpc.CommitObjectsRequest) (*rpc.CommitObjectsResponse, error) {
+	return onBatchCoordinator(t, ctx, req.Coordinator, req, (*batchcoordinator.Coordinator).CommitObjects)
+}
+
+// FindSegments implements rpc.SegmentFinder.
+func (t *tenant) FindSegments(ctx context.Context, req *rpc.FindSegmentsRequest) (*rpc.FindSegmentsResponse, error) {
+	return onBatchCoordinator(t, ctx, req.Coordinator, req, (*batchcoordinator.Coordinator).FindSegments)
+}
+
+// ListOffsets implements rpc.OffsetLister.
+func (t *tenant) ListOffsets(ctx context.Context, req *rpc.ListOffsetsRequest) (*rpc.ListOffsetsResponse, error) {
+	return onBatchCoordinator(t, ctx, req.Coordinator, req, (*batchcoordinator.Coordinator).ListOffsets)
+}
+
+// DeleteRecords implements rpc.RecordDeleter.
+func (t *tenant) DeleteRecords(ctx context.Context, req *rpc.DeleteRecordsRequest) (*rpc.DeleteRecordsResponse, error) {
+	return onBatchCoordinator(t, ctx, req.Coordinator, req, (*batchcoordinator.Coordinator).DeleteRecords)
+}
+
+// DescribePartitions implements rpc.PartitionDescriber.
+func (t *tenant) DescribePartitions(ctx context.Context, req *rpc.DescribePartitionsRequest) (*rpc.DescribePartitionsResponse, error) {
+	return onBatchCoordinator(t, ctx, req.Coordinator, req, (*batchcoordinator.Coordinator).DescribePartitions)
+}
+
+// RequestWork implements rpc.WorkRequester.
+func (t *tenant) RequestWork(ctx context.Context, req *rpc.RequestWorkRequest) (*rpc.RequestWorkResponse, error) {
+	return onBatchCoordinator(t, ctx, req.Coordinator, req, (*batchcoordinator.Coordinator).RequestWork)
+}
+
+// CheckReleased implements rpc.WorkRequester.
+func (t *tenant) CheckReleased(ctx context.Context, req *rpc.CheckReleasedRequest) (*rpc.CheckReleasedResponse, error) {
+	return onBatchCoordinator(t, ctx, req.Coordinator, req, (*batchcoordinator.Coordinator).CheckReleased)
+}
+
+// CompleteWork implements rpc.WorkRequester.
+func (t *tenant) CompleteWork(ctx context.Context, req *rpc.CompleteWorkRequest) (*rpc.CompleteWorkResponse, error) {
+	return onBatchCoordinator(t, ctx, req.Coordinator, req, (*batchcoordinator.Coordinator).CompleteWork)
+}
+
+// AllocateProducerIDs implements rpc.ProducerIDAllocator.
+func (t *tenant) AllocateProducerIDs(ctx context.Context, req *rpc.AllocateProducerIDsRequest) (*rpc.AllocateProducerIDsResponse, error) {
+	return t.controller.AllocateProducerIDs(ctx, req)
+}
+
+// DescribeCluster implements rpc.ClusterDescriber.
+func (t *tenant) DescribeCluster(context.Context, *rpc.DescribeClusterRequest) (*rpc.DescribeClusterResponse, error) {
+	return &rpc.DescribeClusterResponse{Cluster: t.cluster, UUID: t.uuid, BatchCoordinators: int32(len(t.batch)), GroupCoordinators: int32(len(t.groups))}, nil
+}
+
+// Forward implements rpc.Forwarder.
+func (t *tenant) Forward(ctx context.Context, req *rpc.ForwardRequest) (*rpc.ForwardResponse, error) {
+	partition := req.Target.Partition
+	switch req.Target.Kind {
+	case rpc.TargetController:
+		resp, offset, err := t.controller.Handle(ctx, req.Client, req.Request)
+		if err != nil {
+			return nil, err
+		}
+		return &rpc.ForwardResponse{Response: resp, MetadataOffset: offset}, nil
+	case rpc.TargetGroup:
+		partition = kafka.PartitionFor(req.Target.Group, int32(len(t.groups)))
+	case rpc.TargetGroupPartition:
+	default:
+		return nil, fmt.Errorf("target %d of %s: %w", req.Target.Kind, kmsg.NameForKey(req.Request.Key()), kerr.InvalidRequest)
+	}
+	if partition < 0 || int(partition) >= len(t.groups) {
+		return nil, fmt.Errorf("__consumer_offsets-%d: %w", partition, kerr.NotCoordinator)
+	}
+	resp, err := t.groups[partition].Handle(ctx, req.Client, req.Request)
+	if err != nil {
+		return nil, err
+	}
+	return &rpc.ForwardResponse{Response: resp, MetadataOffset: -1}, nil
+}
+
+// maxFollowWait bounds a long poll, whatever the follower asks.
+const maxFollowWait = time.Minute
+
+// FollowTopic implements rpc.TopicFollower.
+func (t *tenant) FollowTopic(ctx context.Context, req *rpc.FollowTopicRequest) (*rpc.FollowTopicResponse, error) {
+	log, err := t.followed(req.Topic, req.Partition)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := readTopic(log, req)
+	if err != nil || len(resp.Records) > 0 || req.MaxWaitMillis <= 0 {
+		return resp, err
+	}
+	if err := waitForRecords(ctx, t.clock, log, req); err != nil {
+		return nil, err
+	}
+	return readTopic(log, req)
+}
+
+func (t *tenant) followed(topic string, partition int32) (raftlog.Log, error) {
+	var logs []raftlog.Log
+	switch topic {
+	case rpc.MetadataTopic:
+		logs = []raftlog.Log{t.metadataLog}
+	case rpc.BatchCoordinatesTopic:
+		logs = t.batchLogs
+	}
+	if partition < 0 || int(partition) >= len(logs) {
+		return nil, fmt.Errorf("%s-%d: %w", topic, partition, kerr.UnknownTopicOrPartition)
+	}
+	return logs[partition], nil
+}
+
+// waitForRecords returns nil when there is something to read or the poll's time is over.
+func waitForRecords(ctx context.Context, c clock.Clock, log raftlog.Log, req *rpc.FollowTopicRequest) error {
+	wait := min(time.Duration(req.MaxWaitMillis)*time.Millisecond, maxFollowWait)
+	polling, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	timer := c.AfterFunc(wait, func() { cancel(errPollOver) })
+	defer timer.Stop()
+	err := log.Wait(polling, req.Offset)
+	if errors.Is(context.Cause(polling), errPollOver) {
+		return nil
+	}
+	return err
+}
+
+var errPollOver = errors.New("the long poll's time is over")
+
+func readTopic(log raftlog.Log, req *rpc.FollowTopicRequest) (*rpc.FollowTopicResponse, error) {
+	start, highWatermark := log.Bounds() // before reading: all that Read leaves out below it is gone for ever
+	resp := &rpc.FollowTopicResponse{StartOffset: start, HighWatermark: highWatermark, NextOffset: req.Offset}
+	records, err := log.Read(req.Offset, int(req.MaxBytes))
+	if err != nil {
+		return resp, err // with OFFSET_OUT_OF_RANGE the follower needs the start
+	}
+	if len(records) == 0 {
+		resp.NextOffset = max(req.Offset, highWatermark)
+	}
+	resp.Records = make([]rpc.TopicRecord, len(records))
+	for i, r := range records {
+		resp.Records[i] = rpc.TopicRecord{Offset: r.Offset, TimestampMillis: r.TimestampMillis, Key: r.Key, Value: r.Value}
+		resp.NextOffset = r.Offset + 1
+	}
+	return resp, nil
+}
