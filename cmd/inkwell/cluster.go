@@ -45,8 +45,8 @@ func runCluster(ctx context.Context, args []string) (err error) {
 	s.String(&c.metadata, "metadata", "127.0.0.1:9192", "addresses of metadata nodes, HOST:PORT[,HOST:PORT...]", addresses)
 	s.String(&c.user, "admin.user", "admin", "the administrator to log in as", nil)
 	s.String(&c.password, "admin.password", "", "the administrator's password; better given as INKWELL_ADMIN_PASSWORD, for others can see flags. Empty means no login", nil)
-	s.Int(&c.batchCoordinators, "batch.coordinators", 4, 1, 1000, "create: partitions of the cluster's __batch_coordinates; more of them take more commits")
-	s.Int(&c.groupCoordinators, "group.coordinators", 4, 1, 1000, "create: partitions of the cluster's __consumer_offsets, which cannot be changed")
+	s.Int(&c.batchCoordinators, "batch.coordinators", 0, 0, 1000, "create: partitions of the cluster's __batch_coordinates, more of which take more commits; 0 leaves it to the node")
+	s.Int(&c.groupCoordinators, "group.coordinators", 0, 0, 1000, "create: partitions of the cluster's __consumer_offsets, which cannot be changed later; 0 leaves it to the node")
 	s.Duration(&c.timeout, "timeout", 30*time.Second, time.Second, 10*time.Minute, "time for the whole command")
 	if err := s.Load(args, os.Environ(), os.Stdout); err != nil {
 		return err
@@ -101,7 +101,7 @@ func (c *clusterCommand) create(ctx context.Context, name kafka.ClusterID) error
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.out, `Cluster %[1]s was created; its cluster.id is %[2]s.
+	fmt.Fprintf(c.out, `Cluster %[1]s was created; its cluster.id is %[2]s. It has %[5]d batch coordinators and %[6]d group coordinators.
 The password of its brokers, which is shown this once and cannot be read again:
 
   %[3]s
@@ -109,7 +109,7 @@ The password of its brokers, which is shown this once and cannot be read again:
 To start a broker of it, with the object storage that it is to use and an id of its own:
 
   INKWELL_CLUSTER_PASSWORD=%[3]s inkwell broker --metadata %[4]s --cluster %[1]s --broker.id 1 --store 's3://BUCKET/PREFIX?region=REGION'
-`, name, made.UUID, made.Password, c.metadata)
+`, name, made.UUID, made.Password, c.metadata, made.BatchCoordinators, made.GroupCoordinators)
 	return nil
 }
 

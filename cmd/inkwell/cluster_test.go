@@ -37,7 +37,7 @@ func (c *clusters) CreateCluster(_ context.Context, req *rpc.CreateClusterReques
 		return nil, fmt.Errorf("cluster %s: %w", req.Name, kerr.DuplicateResource)
 	}
 	c.all = append(c.all, rpc.InklessClusterSummary{Name: req.Name, UUID: "uuid-" + string(req.Name), State: "active", CreatedMillis: 1, BatchCoordinators: req.BatchCoordinators, GroupCoordinators: req.GroupCoordinators})
-	return &rpc.CreateClusterResponse{UUID: "uuid-" + string(req.Name), Password: "secret"}, nil
+	return &rpc.CreateClusterResponse{UUID: "uuid-" + string(req.Name), Password: "secret", BatchCoordinators: req.BatchCoordinators, GroupCoordinators: req.GroupCoordinators}, nil
 }
 
 func (c *clusters) ListClusters(context.Context, *rpc.ListClustersRequest) (*rpc.ListClustersResponse, error) {
@@ -99,7 +99,7 @@ func TestClustersAreAdministeredOverTheWire(t *testing.T) {
 		says  string
 	}{
 		{args: "list", shows: []string{"no clusters"}},
-		{args: "create orders", shows: []string{"uuid-orders", "INKWELL_CLUSTER_PASSWORD=secret inkwell broker --metadata " + c.metadata + " --cluster orders"}},
+		{args: "create orders", shows: []string{"uuid-orders", "3 batch coordinators and 2 group coordinators", "INKWELL_CLUSTER_PASSWORD=secret inkwell broker --metadata " + c.metadata + " --cluster orders"}},
 		{args: "create orders", fails: kerr.DuplicateResource, says: "another name"},
 		{args: "describe orders", shows: []string{"State:", "active", "__batch_coordinates.orders  3", "1 (holds 3, leads 3)"}},
 		{args: "describe other", fails: kerr.ResourceNotFound, says: "inkwell cluster list"},
