@@ -175,25 +175,46 @@ func createdAt(s rpc.InklessClusterSummary) string {
 	return time.UnixMilli(s.CreatedMillis).UTC().Format(time.RFC3339)
 }
 
-// explain adds to err what the user can do about it.
+// explained is an error with what the user can do about it.
+type explained struct {
+	err  error
+	text string
+}
+
+func (e *explained) Error() string { return e.text }
+func (e *explained) Unwrap() error { return e.err }
+
+// explain says what went wrong in the words of the node, without the names and texts that Kafka has for it, and what the user can do about it.
 func (c *clusterCommand) explain(name kafka.ClusterID, err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.Is(err, kerr.SaslAuthenticationFailed):
-		return fmt.Errorf("%w\nThe node refuses user %s: check --admin.user and INKWELL_ADMIN_PASSWORD", err, c.user)
-	case errors.Is(err, kerr.ClusterAuthorizationFailed):
-		return fmt.Errorf("%w\nOnly administrators may do this: set INKWELL_ADMIN_PASSWORD to the password that the metadata nodes were started with", err)
-	case errors.Is(err, kerr.DuplicateResource):
-		return fmt.Errorf("%w\nChoose another name: cluster names are never used twice, not even after a deletion", err)
-	case errors.Is(err, kerr.ResourceNotFound):
-		return fmt.Errorf("%w\n`inkwell cluster list` shows the clusters that there are", err)
-	case errors.Is(err, kafka.ErrUnknownOutcome):
-		return fmt.Errorf("%w\nIt may or may not have been done: `inkwell cluster list` shows it. The password of a cluster %s that was created is lost: delete the cluster and create one of another name", err, name)
-	case errors.Is(err, kerr.CoordinatorNotAvailable) && c.password == "":
-		return fmt.Errorf("%w\nCheck that --metadata %s is where a metadata node listens; a node that wants a login closes connections without one: set INKWELL_ADMIN_PASSWORD", err, c.metadata)
-	case errors.Is(err, kerr.CoordinatorNotAvailable):
-		return fmt.Errorf("%w\nCheck that --metadata %s is where a metadata node listens", err, c.metadata)
 	}
-	return err
+	text := err.Error()
+	for _, known := range []error{kafka.ErrorOf(err), kerr.CoordinatorNotAvailable} {
+		text = strings.ReplaceAll(text, ": "+known.Error(), "")
+	}
+	if hint := c.hint(name, err); hint != "" {
+		text += "\n" + hint
+	}
+	return &explained{err, text}
+}
+
+func (c *clusterCommand) hint(name kafka.ClusterID, err error) string {
+	switch {
+	case errors.Is(err, kerr.SaslAuthenticationFailed):
+		return fmt.Sprintf("The user is %s: check --admin.user and INKWELL_ADMIN_PASSWORD.", c.user)
+	case errors.Is(err, kerr.ClusterAuthorizationFailed):
+		return "Only administrators may do this: set INKWELL_ADMIN_PASSWORD to the password that the metadata nodes were started with."
+	case errors.Is(err, kerr.DuplicateResource):
+		return "Choose another name: cluster names are never used twice, not even after a deletion."
+	case errors.Is(err, kerr.ResourceNotFound):
+		return "`inkwell cluster list` shows the clusters that there are."
+	case errors.Is(err, kafka.ErrUnknownOutcome):
+		return fmt.Sprintf("It may or may not have been done: `inkwell cluster list` shows it. If a cluster %s was created, its password is lost: delete it and create one of another name.", name)
+	case errors.Is(err, kerr.CoordinatorNotAvailable) && c.password == "":
+		return fmt.Sprintf("Check that a metadata node listens at --metadata %s. A node that wants a login ends connections without one: set INKWELL_ADMIN_PASSWORD.", c.metadata)
+	case errors.Is(err, kerr.CoordinatorNotAvailable):
+		return fmt.Sprintf("Check that a metadata node listens at --metadata %s.", c.metadata)
+	}
+	return ""
 }
