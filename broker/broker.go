@@ -12,6 +12,7 @@ import (
 	"github.com/inkwell-project/inkwell/broker/forwarding"
 	"github.com/inkwell-project/inkwell/broker/metadatacache"
 	"github.com/inkwell-project/inkwell/internal/slab"
+	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/listener"
 	"github.com/inkwell-project/inkwell/rpc"
 )
@@ -62,7 +63,7 @@ func New(ctx context.Context, cfg Config) (b *Broker, err error) {
 	pool := new(slab.Pool)
 	cache := cfg.Cache
 	cache.Cluster, cache.Clock, cache.Logger, cache.Registerer = cluster.Cluster, cfg.Clock, cfg.Logger, cfg.Registerer
-	if b.cache, err = cachemanager.New(cache, cachemanager.Deps{Bucket: cfg.Bucket, Coordinator: cfg.Metadata, Buffers: pool}); err != nil {
+	if b.cache, err = cachemanager.New(cache, cachemanager.Deps{Bucket: cfg.Bucket, Coordinator: cfg.Metadata, Buffers: pool, Untold: b.untold}); err != nil {
 		return nil, err
 	}
 	if err := b.register(ctx, cluster, forwarder); err != nil {
@@ -121,6 +122,14 @@ func (b *Broker) brokers() []api.Broker {
 		out[i] = api.Broker{ID: p.ID, Rack: p.Rack, Listeners: p.Listeners}
 	}
 	return out
+}
+
+// untold finds an own upload whose commit is under way; see cachemanager.Deps.
+func (b *Broker) untold(coordinator int32, object kafka.ObjectID) <-chan struct{} {
+	if current := b.epochs.current.Load(); current != nil { // nothing is followed before the broker listens
+		return current.processor.Untold(coordinator, object)
+	}
+	return nil
 }
 
 // Address is what clients are told.

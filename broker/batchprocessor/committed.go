@@ -35,8 +35,33 @@ type CommittedRun struct {
 	Batches    []slab.Ref
 }
 
+// Untold returns a channel that is closed when the sink was told of an own object that may be committed, and nil when there is nothing to wait for. Who follows
+// the coordinator's topic can hear of a commit before its answer is here, and would read the object from the store although its bytes are in memory. The
+// channel may stay open for ever when the Processor ends: bound the wait.
+func (p *Processor) Untold(coordinator int32, id kafka.ObjectID) <-chan struct{} {
+	if id.Epoch != p.cfg.BrokerEpoch {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, o := range p.unsettled {
+		if o.id != id {
+			continue
+		}
+		for _, part := range o.parts {
+			if part.coordinator == coordinator {
+				return part.told
+			}
+		}
+	}
+	return nil
+}
+
 // tellSink hands on what was accepted.
 func (p *Processor) tellSink(req *rpc.CommitObjectsRequest, resp *rpc.CommitObjectsResponse, parts []*part) {
+	for _, part := range parts {
+		defer close(part.told)
+	}
 	if p.deps.Sink == nil {
 		return
 	}

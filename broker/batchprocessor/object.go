@@ -42,8 +42,9 @@ type held struct {
 type part struct {
 	object      *object
 	coordinator int32
-	segments    []*segment // in the order of their first batch until the object is closed; sorted by the upload
-	ready       bool       // uploaded; guarded by Processor.mu
+	segments    []*segment    // in the order of their first batch until the object is closed; sorted by the upload
+	ready       bool          // uploaded; guarded by Processor.mu
+	told        chan struct{} // closed when the sink has what was committed
 }
 
 // segment is one partition's batches in an object.
@@ -98,7 +99,7 @@ func (o *object) part(coordinator int32) *part {
 			return p
 		}
 	}
-	p := &part{object: o, coordinator: coordinator}
+	p := &part{object: o, coordinator: coordinator, told: make(chan struct{})}
 	o.parts = append(o.parts, p)
 	return p
 }

@@ -247,6 +247,33 @@ func TestRequestTimesOutWhileTheObjectStays(t *testing.T) {
 	})
 }
 
+// Whoever hears of a commit before its answer is here can wait until the sink was told.
+func TestUntoldEndsWhenTheSinkIsTold(t *testing.T) {
+	run(t, nil, func(t *testing.T, w *world) {
+		w.coord.after = func(context.Context, int, *rpc.CommitObjectsRequest) error {
+			time.Sleep(time.Second)
+			return nil
+		}
+		w.append("a", w.request(1, 10, 0))
+		synctest.Wait()
+		id := kafka.ObjectID{Epoch: w.p.cfg.BrokerEpoch}
+		told := w.p.Untold(0, id)
+		if told == nil || w.p.Untold(7, id) != nil || w.p.Untold(0, kafka.ObjectID{Epoch: id.Epoch + 1}) != nil || w.p.Untold(0, kafka.ObjectID{Epoch: id.Epoch, Sequence: 1}) != nil {
+			t.Fatalf("%v: only what is under way is waited for", told)
+		}
+		start := time.Now()
+		<-told
+		took := time.Since(start)
+		synctest.Wait()
+		if took != time.Second || len(w.sunk) != 1 {
+			t.Errorf("told after %s, %d parts", took, len(w.sunk))
+		}
+		if w.p.Untold(0, id) != nil {
+			t.Error("a settled object is still untold")
+		}
+	})
+}
+
 func TestFencedEpoch(t *testing.T) {
 	run(t, nil, func(t *testing.T, w *world) {
 		w.coord.before = func(context.Context, int, *rpc.CommitObjectsRequest) error {

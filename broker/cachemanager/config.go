@@ -60,6 +60,9 @@ type Deps struct {
 	Bucket      Bucket
 	Coordinator Coordinator
 	Buffers     *slab.Pool
+	// Untold returns a channel that is closed when ObjectCommitted was called for an own object whose commit is under way, nil when none is. The tail may hear
+	// of a commit before ObjectCommitted is called and waits a moment for it, rather than read from the store what is in memory. Nil: it never waits.
+	Untold func(coordinator int32, object kafka.ObjectID) <-chan struct{}
 }
 
 func setDefault[T comparable](v *T, to T) {

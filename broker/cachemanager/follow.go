@@ -20,7 +20,8 @@ const (
 	followBytes     = 1 << 20
 	firstBackoff    = 20 * time.Millisecond
 	longestBackoff  = 2 * time.Second
-	followSlack     = 10 * time.Second // what an answer may take beyond its long poll
+	followSlack     = 10 * time.Second       // what an answer may take beyond its long poll
+	untoldWait      = 100 * time.Millisecond // for the answer to an own commit; it left when the record did
 	positionUnknown = int64(-1)
 )
 
@@ -166,7 +167,7 @@ func (m *Manager) followed(t *tail, r *rpc.TopicRecord) {
 	}
 	switch v := record.(type) {
 	case *topics.ObjectCommitted:
-		m.followedObject(v)
+		m.followedObject(t, v)
 	case *topics.LogStartMoved:
 		if p := m.lookup(v.Partition); p != nil {
 			p.logStartMoved(v.LogStartOffset)
@@ -178,7 +179,7 @@ func (m *Manager) followed(t *tail, r *rpc.TopicRecord) {
 	}
 }
 
-func (m *Manager) followedObject(o *topics.ObjectCommitted) {
+func (m *Manager) followedObject(t *tail, o *topics.ObjectCommitted) {
 	partitions := make([]*partition, len(o.Segments))
 	var coordinates []rpc.Coordinate
 	for i := range o.Segments {
@@ -187,6 +188,9 @@ func (m *Manager) followedObject(o *topics.ObjectCommitted) {
 				coordinates = append(coordinates, coordinateOf(o.Object, &o.Segments[i].Coordinates[j]))
 			}
 		}
+	}
+	if len(coordinates) > 0 {
+		m.awaitOwnUpload(t.coordinator, o.Object)
 	}
 	// The reader that the first partition wakes GETs what the others need, too.
 	for i := range coordinates {
@@ -204,6 +208,24 @@ func (m *Manager) followedObject(o *topics.ObjectCommitted) {
 	}
 	for i := range coordinates {
 		m.cache.spans.remove(&coordinates[i])
+	}
+}
+
+// awaitOwnUpload waits a moment for ObjectCommitted when the record of an own commit is here before its answer is.
+func (m *Manager) awaitOwnUpload(coordinator int32, object kafka.ObjectID) {
+	if m.deps.Untold == nil {
+		return
+	}
+	told := m.deps.Untold(coordinator, object)
+	if told == nil {
+		return
+	}
+	timer := m.cfg.Clock.NewTimer(untoldWait)
+	defer timer.Stop()
+	select {
+	case <-told:
+	case <-timer.C:
+	case <-m.ctx.Done():
 	}
 }
 

@@ -100,6 +100,27 @@ func TestAnOwnCommitDoesNotWaitForTheTail(t *testing.T) {
 	})
 }
 
+// The tail may hear of an own commit before its answer is here. The bytes are in memory: a GET would cost money and the time of a GET.
+func TestAnOwnCommitThatTheTailTellsFirstIsReadFromMemory(t *testing.T) {
+	for _, answer := range []time.Duration{30 * time.Millisecond, time.Second} {
+		bubble(t, Config{}, func(t *testing.T, w *world) {
+			told := make(chan struct{})
+			w.m.deps.Untold = func(int32, kafka.ObjectID) <-chan struct{} { return told }
+			p := w.park(1, time.Hour, w.ask(0, 0, 1<<20))
+			own, frame := w.commit(w.put(one(0, 100)), one(0, 100))
+			time.Sleep(answer)
+			w.m.ObjectCommitted(own)
+			frame.Release()
+			close(told)
+			rs := p.want(min(answer, untoldWait))
+			w.check(0, 0, &rs[0])
+			if fromMemory := w.bucket.gets.Load() == 0; fromMemory != (answer < untoldWait) {
+				t.Errorf("answer after %s: %d GETs", answer, w.bucket.gets.Load())
+			}
+		})
+	}
+}
+
 func TestWaitsForMinBytesOfAllPartitionsTogether(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, w *world) {
 		one1000 := len(batches(1, 1, 1000)[0])
