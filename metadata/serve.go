@@ -42,6 +42,9 @@ func (n *Node) serve() error {
 		return err
 	}
 	n.ownOffsets = offsets
+	n.mu.Lock()
+	n.topicSet = n.listTopics()
+	n.mu.Unlock()
 	cfg := groupcoordinator.Config{Cluster: "__metadata_cluster", Log: offsets, Clock: n.cfg.Clock, NewUUID: n.uuidText, Logger: n.cfg.Logger, Registerer: n.cfg.Registerer, Settings: n.cfg.Groups}
 	cfg.SetDefaults()
 	if err := cfg.Validate(); err != nil {
@@ -149,9 +152,6 @@ func (n *Node) Tenant(principal string) (rpc.MetadataCluster, error) {
 func (n *Node) topics() *api.Topics {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	if n.topicSet == nil {
-		n.topicSet = n.listTopics()
-	}
 	return n.topicSet
 }
 
