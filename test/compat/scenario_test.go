@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
 )
 
 var clients = []struct {
@@ -132,7 +134,29 @@ func (s *scenario) topic(name string, partitions int32, configs ...string) strin
 		r.Configs[configs[i]] = configs[i+1]
 	}
 	s.do(r)
+	s.until("creation to be seen by the broker", func() string {
+		a, err := s.try(request{Op: "partitions", Topic: r.Topic})
+		if err != nil || a.Partitions != int(partitions) {
+			return fmt.Sprint(a.Partitions, err)
+		}
+		return ""
+	})
 	return r.Topic
+}
+
+// topicID asks the broker, past the scenario's client; it is zero when the broker knows no such topic.
+func (s *scenario) topicID(topic string) kadm.TopicID {
+	s.Helper()
+	f, err := newFranz(s.sys.bootstrap())
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer f.client.Close()
+	topics, err := f.admin.ListTopics(s.ctx, topic)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return topics[topic].ID
 }
 
 var plain = &producerConfig{Acks: "all", Codec: "none"}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
@@ -167,10 +168,18 @@ func recreate(s *scenario) {
 			})
 		}
 		s.wantValues(request{Topic: topic, Count: 20, TimeoutMS: 600}, append(numbered("r", round+2), numbered("r", round+2)...)...)
+		old := s.topicID(topic)
 		s.do(request{Op: "delete_topic", Topic: topic})
 		// A producer that asks for the topic's metadata in between creates it, with the same one partition.
 		if _, err := s.try(request{Op: "create_topic", Topic: topic, Parts: 1}); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 			s.Fatal(err)
 		}
+		// Until Kafka's broker has heard of the deletion it takes records for the old topic.
+		s.until("the new topic", func() string {
+			if id := s.topicID(topic); id == old || id == (kadm.TopicID{}) {
+				return "the broker does not know it"
+			}
+			return ""
+		})
 	}
 }
