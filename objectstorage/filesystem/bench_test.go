@@ -74,7 +74,7 @@ func BenchmarkGet(b *testing.B) {
 	for _, shape := range []struct {
 		name          string
 		offset, bytes int
-	}{{"whole", 0, size}, {"odd", 4321, size - 10000}, {"slice=100KB", 4321, 100_000}} {
+	}{{"whole", 0, size}, {"odd", 4321, size - 10000}, {"slice=400KB", 4321, 400_000}, {"slice=100KB", 4321, 100_000}} {
 		for _, parallel := range []int{1, 4} {
 			b.Run(fmt.Sprintf("%s/parallel=%d", shape.name, parallel), func(b *testing.B) {
 				bucket := openBench(b)
@@ -101,7 +101,7 @@ func BenchmarkGet(b *testing.B) {
 						defer unix.Munmap(dst)
 						clear(dst)
 						for i := n.Add(1); i <= int64(b.N); i = n.Add(1) {
-							if i%count == 0 {
+							if i%count == 0 && i < int64(b.N) {
 								dropPageCache(b)
 							}
 							if err := bucket.GetRange(b.Context(), benchKey(i%count), int64(shape.offset), dst[:shape.bytes]); err != nil {

@@ -147,7 +147,11 @@ func (b *Bucket) GetRange(ctx context.Context, key string, offset int64, dst []b
 	if offset > r.size || r.size-offset < int64(len(dst)) {
 		return fmt.Errorf("get %s: %d bytes at %d of %d: %w", key, len(dst), offset, r.size, objectstorage.ErrShortRead)
 	}
-	if err := r.readFull(ctx, dst, offset); err != nil {
+	done, err := b.direct.read(ctx, r, dst, offset)
+	if !done {
+		err = r.readFull(ctx, dst, offset)
+	}
+	if err != nil {
 		return fmt.Errorf("get %s: %w", key, mapError(err))
 	}
 	return nil

@@ -20,7 +20,7 @@ const (
 	readChunk = 4 << 20
 )
 
-// readers keeps objects open between ranged reads.
+// readers keeps objects open between ranged reads, each up to twice.
 type readers struct {
 	max int
 
@@ -33,6 +33,9 @@ type reader struct {
 	path string
 	fd   int
 	size int64 // objects do not change
+
+	directOnce sync.Once
+	direct     int // the file opened past the page cache, or -1; set once
 
 	users  int           // guarded by readers.mu
 	at     *list.Element // guarded by readers.mu; nil: no longer known, closed by its last user
@@ -62,7 +65,7 @@ func (s *readers) acquire(path string, now time.Time) (*reader, error) {
 }
 
 func openReader(path string) (*reader, error) {
-	r := &reader{path: path, fd: -1}
+	r := &reader{path: path, fd: -1, direct: -1}
 	err := retryEINTR(func() (err error) {
 		r.fd, err = unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 		return err
@@ -130,7 +133,7 @@ func (s *readers) release(r *reader) {
 	last := r.users == 0 && r.at == nil
 	s.mu.Unlock()
 	if last {
-		unix.Close(r.fd)
+		r.close()
 	}
 }
 
@@ -167,7 +170,14 @@ func (s *readers) close() {
 
 func closeAll(rs []*reader) {
 	for _, r := range rs {
-		unix.Close(r.fd)
+		r.close()
+	}
+}
+
+func (r *reader) close() {
+	unix.Close(r.fd)
+	if r.direct >= 0 {
+		unix.Close(r.direct)
 	}
 }
 
