@@ -15,8 +15,8 @@
 //     On Linux bodies and ranges of 256 KiB and more pass the page cache by where the disk can do that: bodies by way of
 //     at most 8 staging buffers of 1 MiB; ranges without a copy if dst is aligned to 4096 bytes and the offset is, too,
 //     through the page cache if dst is not.
-//   - Concurrency: safe for many callers and processes. At most 8 large bodies are written at once. Syncs of one folder that are asked for while one runs are done
-//     as one. No disk wait under a lock.
+//   - Concurrency: safe for many callers and processes. At most 8 large bodies are written at once. Syncs of one folder
+//     that are asked for while one runs are done as one. No disk wait under a lock.
 //   - Failure: a full disk is ErrFull. A ctx is looked at between steps; a system call that hangs in the kernel cannot
 //     be left, because the body must not be read after the return. A key and a folder of the same name exclude each
 //     other ("a" and "a/b"), unlike on S3.
