@@ -5,6 +5,7 @@
 //   - Order: calls are independent; a caller that wants order makes one after the other.
 //   - Bytes: requests and answers belong to the caller.
 //   - Concurrency: all methods may be called by many.
-//   - Failure: a call that found no leader is repeated until its context ends, so that a failover is not seen by clients. An answer
-//     that was lost after a request that changes something is an unknown outcome: it is reported as REQUEST_TIMED_OUT, not repeated.
+//   - Failure: a call that found no leader is repeated until its context ends, so that a failover is not seen by clients; so is one whose answer
+//     was lost, where doing it twice is as doing it once. An answer that was lost after any other request is an unknown outcome: it is reported as
+//     REQUEST_TIMED_OUT, not repeated. The membership loop joins again after every error, and keeps the peers that it knew meanwhile.
 package forwarding

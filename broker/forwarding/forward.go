@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
-
 	"github.com/inkwell-project/inkwell/internal/clock"
 	"github.com/inkwell-project/inkwell/rpc"
 )
@@ -51,32 +49,35 @@ const (
 func (f *Forwarder) Forward(ctx context.Context, req *rpc.ForwardRequest, extra time.Duration) (*rpc.ForwardResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.Timeout+extra)
 	defer cancel()
+	var last *rpc.ForwardResponse // an answer that says that the coordinator is elsewhere
 	for backoff := firstBackoff; ; backoff = min(2*backoff, lastBackoff) {
 		resp, err := f.cfg.Metadata.Forward(ctx, req)
 		switch {
+		case err == nil && moved(resp.Response):
+			last = resp
 		case err == nil:
-			if resp.MetadataOffset >= 0 {
-				if err := f.cfg.Image.WaitFor(ctx, resp.MetadataOffset); err != nil {
-					return nil, fmt.Errorf("waiting for metadata offset %d: %w", resp.MetadataOffset, err)
-				}
-			}
-			return resp, nil
+			return resp, f.shown(ctx, resp)
+		case unknown(err) && harmless(req.Request) && ctx.Err() == nil:
 		case !nothingDone(err):
 			return nil, err
 		}
 		wait := time.Duration(float64(backoff) * (0.5 + f.cfg.Jitter()))
 		if sleepErr := clock.Sleep(ctx, f.cfg.Clock, wait); sleepErr != nil {
+			if err == nil {
+				return last, nil
+			}
 			return nil, fmt.Errorf("no coordinator took the request: %w", errors.Join(err, sleepErr))
 		}
 	}
 }
 
-// nothingDone says that the request certainly had no effect, so that it may be repeated.
-func nothingDone(err error) bool {
-	for _, ke := range []*kerr.Error{kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress, kerr.NotController} {
-		if errors.Is(err, ke) {
-			return true
-		}
+// shown waits until this broker's image shows what the answer depends on.
+func (f *Forwarder) shown(ctx context.Context, resp *rpc.ForwardResponse) error {
+	if resp.MetadataOffset < 0 {
+		return nil
 	}
-	return false
+	if err := f.cfg.Image.WaitFor(ctx, resp.MetadataOffset); err != nil {
+		return fmt.Errorf("waiting for metadata offset %d: %w", resp.MetadataOffset, err)
+	}
+	return nil
 }

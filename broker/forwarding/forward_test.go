@@ -1,0 +1,240 @@
+package forwarding
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/goleak"
+
+	"github.com/inkwell-project/inkwell/internal/clock"
+	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/rpc"
+	"github.com/inkwell-project/inkwell/topics"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// script answers each call with the next function; the last one stays.
+type script struct {
+	calls int
+	steps []func(ctx context.Context, req *rpc.ForwardRequest) (*rpc.ForwardResponse, error)
+}
+
+func (s *script) Forward(ctx context.Context, req *rpc.ForwardRequest) (*rpc.ForwardResponse, error) {
+	step := s.steps[min(s.calls, len(s.steps)-1)]
+	s.calls++
+	return step(ctx, req)
+}
+
+type step = func(context.Context, *rpc.ForwardRequest) (*rpc.ForwardResponse, error)
+
+func fails(err error) step {
+	return func(context.Context, *rpc.ForwardRequest) (*rpc.ForwardResponse, error) {
+		return nil, fmt.Errorf("in words: %w", err)
+	}
+}
+
+func answers(offset int64) step {
+	return func(_ context.Context, req *rpc.ForwardRequest) (*rpc.ForwardResponse, error) {
+		return &rpc.ForwardResponse{Response: req.Request.ResponseKind(), MetadataOffset: offset}, nil
+	}
+}
+
+func says(code *kerr.Error) step {
+	return func(_ context.Context, req *rpc.ForwardRequest) (*rpc.ForwardResponse, error) {
+		resp := req.Request.ResponseKind().(*kmsg.HeartbeatResponse)
+		resp.ErrorCode = code.Code
+		return &rpc.ForwardResponse{Response: resp, MetadataOffset: -1}, nil
+	}
+}
+
+func parks(ctx context.Context, _ *rpc.ForwardRequest) (*rpc.ForwardResponse, error) {
+	<-ctx.Done()
+	return nil, context.Cause(ctx)
+}
+
+// image is at an offset that a test moves.
+type image struct{ at chan int64 }
+
+func (i image) WaitFor(ctx context.Context, offset int64) error {
+	for {
+		select {
+		case at := <-i.at:
+			if at >= offset {
+				return nil
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func forwarder(i Image, steps ...step) (*Forwarder, *script) {
+	s := &script{}
+	for _, st := range steps {
+		s.steps = append(s.steps, st)
+	}
+	return New(Config{Metadata: s, Image: i, Clock: clock.System, Jitter: func() float64 { return 0.5 }, Logger: slog.New(slog.DiscardHandler)}), s
+}
+
+var (
+	heartbeat    = &rpc.ForwardRequest{Request: kmsg.NewPtrHeartbeatRequest()}
+	createTopics = &rpc.ForwardRequest{Request: kmsg.NewPtrCreateTopicsRequest()}
+)
+
+func TestCallsAreRepeatedWhereThatIsSafe(t *testing.T) {
+	for name, tc := range map[string]struct {
+		req   *rpc.ForwardRequest
+		first step
+		want  error // nil: the second call's answer
+	}{
+		"no leader":                        {createTopics, fails(kerr.NotCoordinator), nil},
+		"no controller":                    {createTopics, fails(kerr.NotController), nil},
+		"never sent":                       {createTopics, fails(kerr.CoordinatorNotAvailable), nil},
+		"unknown, may not be done twice":   {createTopics, fails(kafka.ErrUnknownOutcome), kafka.ErrUnknownOutcome},
+		"unknown at the node":              {createTopics, fails(kerr.RequestTimedOut), kerr.RequestTimedOut},
+		"both unknown and not available":   {createTopics, fails(fmt.Errorf("%w: %w", kerr.CoordinatorNotAvailable, kafka.ErrUnknownOutcome)), kafka.ErrUnknownOutcome},
+		"unknown, harmless":                {heartbeat, fails(kafka.ErrUnknownOutcome), nil},
+		"unknown at the node, harmless":    {heartbeat, fails(kerr.RequestTimedOut), nil},
+		"refused":                          {heartbeat, fails(kerr.ClusterAuthorizationFailed), kerr.ClusterAuthorizationFailed},
+		"closed":                           {heartbeat, fails(kafka.ErrClosed), kafka.ErrClosed},
+		"the answer says elsewhere":        {heartbeat, says(kerr.NotCoordinator), nil},
+		"the answer says it is loading":    {heartbeat, says(kerr.CoordinatorLoadInProgress), nil},
+		"the answer is the group's matter": {heartbeat, says(kerr.RebalanceInProgress), kerr.RebalanceInProgress},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, s := forwarder(nil, tc.first, answers(-1))
+				resp, err := f.Forward(t.Context(), tc.req, 0)
+				if beat, ok := tc.req.Request.(*kmsg.HeartbeatRequest); ok && err == nil && beat != nil {
+					err = kerr.ErrorForCode(resp.Response.(*kmsg.HeartbeatResponse).ErrorCode)
+				}
+				if !errors.Is(err, tc.want) || (s.calls == 2) != (tc.want == nil) {
+					t.Errorf("got %v after %d calls", err, s.calls)
+				}
+			})
+		})
+	}
+}
+
+func TestRepeatingIsPacedAndEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, s := forwarder(nil, fails(kerr.NotCoordinator))
+		start := time.Now()
+		_, err := f.Forward(t.Context(), createTopics, 10*time.Second)
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, kerr.NotCoordinator) || time.Since(start) != 40*time.Second {
+			t.Errorf("%v after %s", err, time.Since(start))
+		}
+		if s.calls < 40 || s.calls > 60 {
+			t.Errorf("%d calls in 40 s", s.calls)
+		}
+		f, s = forwarder(nil, says(kerr.NotCoordinator))
+		resp, err := f.Forward(t.Context(), heartbeat, 0)
+		if err != nil || resp.Response.(*kmsg.HeartbeatResponse).ErrorCode != kerr.NotCoordinator.Code {
+			t.Errorf("when the time is over the client is told what the coordinator said: %v", err)
+		}
+		f, s = forwarder(nil, parks)
+		ctx, cancel := context.WithCancel(t.Context())
+		go cancel()
+		if _, err := f.Forward(ctx, heartbeat, 0); !errors.Is(err, context.Canceled) || s.calls != 1 {
+			t.Errorf("%v after %d calls", err, s.calls)
+		}
+	})
+}
+
+func TestAnAnswerWaitsForTheImage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := image{make(chan int64)}
+		f, _ := forwarder(i, answers(7))
+		done := make(chan error, 1)
+		go func() { _, err := f.Forward(t.Context(), createTopics, 0); done <- err }()
+		i.at <- 6
+		synctest.Wait()
+		if len(done) > 0 {
+			t.Fatal("answered before the image shows the change")
+		}
+		i.at <- 7
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		go func() { _, err := f.Forward(t.Context(), createTopics, 0); done <- err }()
+		if err := <-done; !errors.Is(err, context.DeadlineExceeded) { // the image stands still
+			t.Fatalf("got %v", err)
+		}
+	})
+}
+
+func TestHarmlessJoins(t *testing.T) {
+	for _, tc := range []struct {
+		version  int16
+		member   string
+		instance *string
+		want     bool
+	}{{3, "", nil, false}, {3, "m", nil, true}, {4, "", nil, true}, {9, "", nil, true}, {3, "", new(string), true}} {
+		m := kmsg.NewPtrJoinGroupRequest()
+		m.Version, m.MemberID, m.InstanceID = tc.version, tc.member, tc.instance
+		if harmless(m) != tc.want {
+			t.Errorf("%+v", tc)
+		}
+	}
+	if harmless(kmsg.NewPtrDeleteGroupsRequest()) || harmless(kmsg.NewPtrIncrementalAlterConfigsRequest()) || harmless(kmsg.NewPtrCreatePartitionsRequest()) {
+		t.Error("not harmless")
+	}
+}
+
+func TestEveryGroupAnswerThatMovedIsSeen(t *testing.T) {
+	code := kerr.NotCoordinator.Code
+	fetched := kmsg.NewOffsetFetchResponseGroup()
+	fetched.ErrorCode = code
+	for _, resp := range []kmsg.Response{
+		&kmsg.JoinGroupResponse{ErrorCode: code}, &kmsg.SyncGroupResponse{ErrorCode: code}, &kmsg.LeaveGroupResponse{ErrorCode: code}, &kmsg.ListGroupsResponse{ErrorCode: code},
+		&kmsg.OffsetDeleteResponse{ErrorCode: code}, &kmsg.OffsetFetchResponse{ErrorCode: code}, &kmsg.OffsetFetchResponse{Groups: []kmsg.OffsetFetchResponseGroup{fetched}},
+		&kmsg.OffsetCommitResponse{Topics: []kmsg.OffsetCommitResponseTopic{{Partitions: []kmsg.OffsetCommitResponseTopicPartition{{ErrorCode: code}}}}},
+		&kmsg.DescribeGroupsResponse{Groups: []kmsg.DescribeGroupsResponseGroup{{ErrorCode: code}}}, &kmsg.DeleteGroupsResponse{Groups: []kmsg.DeleteGroupsResponseGroup{{ErrorCode: code}}},
+	} {
+		if !moved(resp) {
+			t.Errorf("%T", resp)
+		}
+	}
+	if moved(&kmsg.CreateTopicsResponse{}) || moved(&kmsg.OffsetCommitResponse{}) || moved(&kmsg.DescribeGroupsResponse{}) {
+		t.Error("nothing moved")
+	}
+}
+
+func TestRegister(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got *rpc.ForwardRequest
+		f, s := forwarder(nil, fails(kafka.ErrUnknownOutcome), func(_ context.Context, req *rpc.ForwardRequest) (*rpc.ForwardResponse, error) {
+			got = req
+			resp := req.Request.ResponseKind().(*kmsg.BrokerRegistrationResponse)
+			resp.BrokerEpoch = 99
+			return &rpc.ForwardResponse{Response: resp, MetadataOffset: -1}, nil
+		})
+		epoch, err := f.Register(t.Context(), Identity{ID: 7, IncarnationID: [16]byte{1}, ClusterID: "c", Rack: "a", Listeners: []topics.BrokerListener{{Name: "PLAINTEXT", Host: "h", Port: 9092}}})
+		if err != nil || epoch != 99 || s.calls != 2 {
+			t.Fatalf("epoch %d, %v after %d calls", epoch, err, s.calls)
+		}
+		m := got.Request.(*kmsg.BrokerRegistrationRequest)
+		if got.Target.Kind != rpc.TargetController || m.BrokerID != 7 || m.IncarnationID != [16]byte{1} || *m.Rack != "a" || m.Listeners[0].Port != 9092 {
+			t.Errorf("sent %+v", m)
+		}
+		f, _ = forwarder(nil, func(_ context.Context, req *rpc.ForwardRequest) (*rpc.ForwardResponse, error) {
+			resp := req.Request.ResponseKind().(*kmsg.BrokerRegistrationResponse)
+			resp.ErrorCode = kerr.DuplicateBrokerRegistration.Code
+			return &rpc.ForwardResponse{Response: resp, MetadataOffset: -1}, nil
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // another broker of the id that does not go away
+		defer cancel()
+		if _, err := f.Register(ctx, Identity{ID: 7}); !errors.Is(err, kerr.DuplicateBrokerRegistration) || !strings.Contains(err.Error(), "--broker.id") {
+			t.Errorf("got %v", err)
+		}
+	})
+}

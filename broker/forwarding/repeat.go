@@ -1,0 +1,79 @@
+package forwarding
+
+import (
+	"errors"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/inkwell-project/inkwell/kafka"
+)
+
+// elsewhere are the errors that say: nothing was done, the coordinator is elsewhere or not there yet.
+var elsewhere = []*kerr.Error{kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress, kerr.NotController}
+
+// nothingDone says that the request certainly had no effect, so that it may be repeated.
+func nothingDone(err error) bool {
+	for _, ke := range elsewhere {
+		if errors.Is(err, ke) {
+			return !errors.Is(err, kafka.ErrUnknownOutcome)
+		}
+	}
+	return false
+}
+
+// unknown says that the request may have had its effect.
+func unknown(err error) bool {
+	return errors.Is(err, kafka.ErrUnknownOutcome) || errors.Is(err, kerr.RequestTimedOut)
+}
+
+// harmless says that doing the request twice is as doing it once.
+func harmless(req kmsg.Request) bool {
+	switch m := req.(type) {
+	case *kmsg.JoinGroupRequest:
+		// A member that has a name takes its own place again. Since v4 one without a name is first given one, and is no member before it uses it.
+		return m.Version >= 4 || m.MemberID != "" || m.InstanceID != nil
+	case *kmsg.SyncGroupRequest, *kmsg.HeartbeatRequest, *kmsg.LeaveGroupRequest, *kmsg.OffsetCommitRequest, *kmsg.OffsetFetchRequest,
+		*kmsg.DescribeGroupsRequest, *kmsg.ListGroupsRequest, *kmsg.BrokerRegistrationRequest, *kmsg.BrokerHeartbeatRequest:
+		return true
+	}
+	return false
+}
+
+// moved says that a group's answer is only about its coordinator: it lost its place or does not have the group yet. Such answers reach a client
+// only when the time is over, for this broker is what the client takes for the coordinator.
+func moved(resp kmsg.Response) bool {
+	switch m := resp.(type) {
+	case *kmsg.JoinGroupResponse:
+		return isElsewhere(m.ErrorCode)
+	case *kmsg.SyncGroupResponse:
+		return isElsewhere(m.ErrorCode)
+	case *kmsg.HeartbeatResponse:
+		return isElsewhere(m.ErrorCode)
+	case *kmsg.LeaveGroupResponse:
+		return isElsewhere(m.ErrorCode)
+	case *kmsg.ListGroupsResponse:
+		return isElsewhere(m.ErrorCode)
+	case *kmsg.OffsetDeleteResponse:
+		return isElsewhere(m.ErrorCode)
+	case *kmsg.OffsetFetchResponse:
+		return isElsewhere(m.ErrorCode) || (len(m.Groups) > 0 && isElsewhere(m.Groups[0].ErrorCode)) ||
+			(len(m.Topics) > 0 && len(m.Topics[0].Partitions) > 0 && isElsewhere(m.Topics[0].Partitions[0].ErrorCode))
+	case *kmsg.OffsetCommitResponse: // one write: all partitions or none
+		return len(m.Topics) > 0 && len(m.Topics[0].Partitions) > 0 && isElsewhere(m.Topics[0].Partitions[0].ErrorCode)
+	case *kmsg.DescribeGroupsResponse:
+		return len(m.Groups) > 0 && isElsewhere(m.Groups[0].ErrorCode)
+	case *kmsg.DeleteGroupsResponse:
+		return len(m.Groups) > 0 && isElsewhere(m.Groups[0].ErrorCode)
+	}
+	return false
+}
+
+func isElsewhere(code int16) bool {
+	for _, ke := range elsewhere {
+		if code == ke.Code {
+			return true
+		}
+	}
+	return false
+}
