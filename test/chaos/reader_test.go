@@ -82,7 +82,7 @@ func startGroup(t *testing.T, h *history, address, name string, members int) *gr
 	watch := newClient(t, address)
 	g := &group{name: name, admin: kadm.NewClient(watch), stop: cancel}
 	for range members {
-		m := newClient(t, address, kgo.ConsumeTopics(topic), kgo.ConsumerGroup(name), kgo.DisableAutoCommit(), kgo.SessionTimeout(6*time.Second),
+		m := newClient(t, address, kgo.ConsumeTopics(topic), kgo.ConsumerGroup(name), kgo.DisableAutoCommit(), kgo.SessionTimeout(30*time.Second),
 			kgo.HeartbeatInterval(200*time.Millisecond), fromTheStart, neverReset, kgo.BlockRebalanceOnPoll())
 		g.members = append(g.members, m)
 		g.loops.Go(func() { g.consume(ctx, h, m) })
