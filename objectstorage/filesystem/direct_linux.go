@@ -37,7 +37,8 @@ func newDirectIO(folder int) *directIO {
 		d.staging <- nil
 	}
 	var stat unix.Statfs_t
-	if err := unix.Fstatfs(folder, &stat); err != nil || stat.Type == unix.TMPFS_MAGIC || stat.Type == unix.RAMFS_MAGIC {
+	err := unix.Fstatfs(folder, &stat)
+	if kind := uint32(stat.Type); err != nil || kind == unix.TMPFS_MAGIC || kind == unix.RAMFS_MAGIC {
 		d.off.Store(true) // a disk in memory says that it can, and copies anyway
 	}
 	return d
