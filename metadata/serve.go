@@ -72,7 +72,9 @@ func (n *Node) serve() error {
 	apis = append(apis, server.AdminAPIs(n, n.isAdmin)...)
 	n.listener, err = listener.New(listener.Config{
 		Name: "METADATA", Listener: n.cfg.Listener, APIs: apis, TLS: n.cfg.TLS, Authenticator: authenticator, OutOfOrder: true,
-		RequireAuth: n.cfg.AdminPassword != "", Logger: n.cfg.Logger, Registerer: n.cfg.Registerer, Clock: n.cfg.Clock,
+		// A broker has one connection for everything, also for all JoinGroups and long polls that are parked: they must not keep its commits out.
+		MaxPipelined: 1 << 14,
+		RequireAuth:  n.cfg.AdminPassword != "", Logger: n.cfg.Logger, Registerer: n.cfg.Registerer, Clock: n.cfg.Clock,
 	})
 	if err != nil {
 		return err
