@@ -175,10 +175,14 @@ func oneOf(err error, want []*kerr.Error) bool {
 	return false
 }
 
+// rawTimeout is what the requests of produceRaw ask for.
+const rawTimeout = 5 * time.Second
+
+// produceRaw sends one batch as it is and returns the partition's code.
 func produceRaw(t *testing.T, c *cluster, topic string, batch []byte) error {
 	t.Helper()
 	req := kmsg.NewPtrProduceRequest()
-	req.Acks, req.TimeoutMillis = -1, 10_000
+	req.Acks, req.TimeoutMillis = -1, int32(rawTimeout.Milliseconds())
 	rt := kmsg.NewProduceRequestTopic()
 	rt.Topic = topic
 	rp := kmsg.NewProduceRequestTopicPartition()

@@ -28,21 +28,8 @@ func client(t *testing.T, address string, opts ...kgo.Opt) *kgo.Client {
 // TestTermDrains: SIGTERM under load ends the process with code 0, soon, though consumers wait; every record in flight is acknowledged or refused, and what
 // was acknowledged is there, once.
 func TestTermDrains(t *testing.T) {
-	server, err := servers.StartInkwell(t.Context(), binary(t), servers.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = server.Kill()
-		if t.Failed() {
-			t.Log(server.LogTail(5000))
-		}
-	})
-	setup := client(t, server.Listen)
-	if _, err := kadm.NewClient(setup).CreateTopic(t.Context(), 3, 1, nil, topic); err != nil {
-		t.Fatal(err)
-	}
-	setup.Close()
+	server := startKept(t, servers.Options{Dir: t.TempDir()})
+	createDrained(t, server)
 	// Members of a group and a reader of the tail are parked at the broker while it ends.
 	ctx, cancel := context.WithCancel(t.Context())
 	var readers sync.WaitGroup
@@ -72,6 +59,30 @@ func TestTermDrains(t *testing.T) {
 	l.verify(t, server.Listen)
 	if err := server.Stop(); err != nil {
 		t.Errorf("the second SIGTERM: %v", err)
+	}
+}
+
+func startKept(t *testing.T, opts servers.Options) *servers.Server {
+	t.Helper()
+	server, err := servers.StartInkwell(t.Context(), binary(t), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = server.Kill()
+		if t.Failed() {
+			t.Log(server.LogTail(5000))
+		}
+	})
+	return server
+}
+
+func createDrained(t *testing.T, server *servers.Server) {
+	t.Helper()
+	setup := client(t, server.Listen)
+	defer setup.Close()
+	if _, err := kadm.NewClient(setup).CreateTopic(t.Context(), 3, 1, nil, topic); err != nil {
+		t.Fatal(err)
 	}
 }
 
