@@ -39,6 +39,9 @@ lint:            ## staticcheck
 bench: build     ## compare with Apache Kafka on this machine; saves a table in bench/results
 	$(GO) run ./bench -readme README.md
 
+bench-latency: build ## acks, readers and pipelining against a store with 100 ms PUTs, and the CPU of an idle process
+	INKWELL_TEST_BINARY=$(CURDIR)/$(BIN) $(GO) run ./bench/latency
+
 chaos: tools build ## twenty kills under load, on a folder and on an S3 server
 	INKWELL_TEST_KILLS=20 $(GO) test -count=1 -timeout 30m -v ./test/chaos/...
 
