@@ -52,8 +52,8 @@ fuzz:            ## each fuzz target for half a minute
 	@for pkg in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$pkg | grep ^Fuzz); do \
 	  echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 30s $$pkg || exit 1; done; done
 
-docs:            ## rewrite the generated lists in docs
-	$(GO) test ./broker/api -run APISupport -update
+docs:            ## rewrite the generated table in the README
+	$(GO) test ./broker/api -run SupportTable -update
 
 clean:           ## remove what the targets above made, but not ./data
 	rm -rf bin .cache bench/work

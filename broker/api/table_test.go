@@ -16,7 +16,7 @@ import (
 	"github.com/inkwell-project/inkwell/listener"
 )
 
-var update = flag.Bool("update", false, "write docs/api-support.md")
+var update = flag.Bool("update", false, "write the README's table of APIs")
 
 // versions is a range of versions of one API.
 type versions struct{ low, high int16 }
@@ -186,7 +186,6 @@ var notes = map[int16]string{
 
 func renderSupport(t *testing.T) string {
 	var b strings.Builder
-	b.WriteString("# Supported Kafka APIs\n\nWhat an Inkless broker serves, beside the versions of Apache Kafka 4.3. Made from the code: `go test ./broker/api -run Support -update`.\n\n")
 	b.WriteString("| API | Key | Versions | Kafka 4.3 | |\n|---|---|---|---|---|\n")
 	for _, row := range advertised(t) {
 		low, high := row.low, row.high
@@ -206,22 +205,30 @@ func printRange(low, high int16) string {
 	return fmt.Sprintf("%d to %d", low, high)
 }
 
-func TestSupportDocument(t *testing.T) {
-	const path = "../../docs/api-support.md"
+// TestSupportTable holds the README's table to the code.
+func TestSupportTable(t *testing.T) {
+	const (
+		path  = "../../README.md"
+		begin = "<!-- apis:begin -->\n"
+		end   = "<!-- apis:end -->"
+	)
 	want := renderSupport(t)
-	if *update {
-		if err := os.MkdirAll("../../docs", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
+	readme, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, string(got)); diff != "" {
-		t.Errorf("docs/api-support.md is stale; run go test ./broker/api -run Support -update (-code +file):\n%s", diff)
+	before, rest, ok := strings.Cut(string(readme), begin)
+	got, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatalf("the README has no table between %q and %q", begin, end)
+	}
+	if *update {
+		if err := os.WriteFile(path, []byte(before+begin+want+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		got = want
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the README's table of APIs is stale; run make docs (-code +README):\n%s", diff)
 	}
 }
