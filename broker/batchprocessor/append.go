@@ -26,13 +26,23 @@ func (p *Processor) Append(ctx context.Context, req *AppendRequest, done func(Ap
 	}
 	pending.weight = min(pending.weight, p.cfg.MaxBufferedBytes) // a request larger than all has the Processor to itself
 	if err := p.acquire(ctx, pending); err != nil {
+		p.refuseRequest(req) // before the answer: what comes after it finds that
 		pending.expire(causeCode(err))
 		return
 	}
-	if err := p.place(req, pending); err != nil {
+	outOfOrder, err := p.place(req, pending)
+	if err != nil {
 		p.credits.Release(pending.weight)
 		pending.expire(causeCode(err))
+		return
 	}
+	if len(outOfOrder) == 0 {
+		return
+	}
+	for _, i := range outOfOrder {
+		pending.resolve(i, failed(kerr.OutOfOrderSequenceNumber.Code))
+	}
+	p.free(pending.settle(len(outOfOrder)))
 }
 
 // acquire takes the request's credits, first come, first served.
@@ -52,19 +62,23 @@ func (p *Processor) acquire(ctx context.Context, pending *pending) error {
 	return nil
 }
 
-// place appends the batches to objects.
-func (p *Processor) place(req *AppendRequest, pending *pending) error {
+// place appends the batches to objects, but for those that come after one that was refused.
+func (p *Processor) place(req *AppendRequest, pending *pending) (outOfOrder []int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.ctx.Err() != nil:
-		return context.Cause(p.ctx)
+		return nil, context.Cause(p.ctx)
 	case p.isClosing:
-		return kafka.ErrClosed
+		return nil, kafka.ErrClosed
 	}
 	p.buffered += pending.weight
 	for i := range req.Partitions {
 		pb := &req.Partitions[i]
+		if len(p.refusals) > 0 && !p.refusals.admit(pb.Partition, pb.Batch, p.deps.Clock.Now()) {
+			outOfOrder = append(outOfOrder, i)
+			continue
+		}
 		if p.open != nil && (p.open.bytes+int64(len(pb.Batch)) > p.cfg.MaxObjectBytes || p.open.batches >= p.cfg.MaxObjectBatches) {
 			p.rotate(causeFull)
 		}
@@ -76,5 +90,5 @@ func (p *Processor) place(req *AppendRequest, pending *pending) error {
 	}
 	p.pump()
 	p.wakeBy(req.Deadline)
-	return nil
+	return outOfOrder, nil
 }

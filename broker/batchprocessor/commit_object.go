@@ -39,6 +39,9 @@ func (c *coordinator) take(most int) (taken []*part) {
 	stay := c.parts[:0]
 	for _, p := range c.parts {
 		if p.ready && len(taken) < most && !c.conflicts(p) {
+			if p.hasRefused() {
+				p.segments = p.withoutRefused()
+			}
 			taken = append(taken, p)
 			continue
 		}

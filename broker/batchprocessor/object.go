@@ -53,6 +53,7 @@ type segment struct {
 	logAppendTime bool
 	entries       []entry
 	position      int64
+	refused       bool // not to be committed, see refuseObject; guarded by Processor.mu
 }
 
 // entry is one batch and where its result goes.

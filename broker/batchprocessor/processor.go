@@ -66,6 +66,7 @@ type Processor struct {
 	drained      chan struct{} // closed when closing and nothing is left
 	lastSuccess  time.Time
 	buffered     int64
+	refusals     refusals
 }
 
 // New starts a Processor. cfg has its defaults set and is valid.
@@ -84,6 +85,7 @@ func New(cfg Config, deps Deps) *Processor {
 		budget:       newBudget(cfg.PutsPerSecond, deps.Clock.Now()),
 		drained:      make(chan struct{}),
 		lastSuccess:  deps.Clock.Now(),
+		refusals:     refusals{},
 	}
 	p.metrics = newMetrics(deps.Registerer, p)
 	go p.keepTime()
@@ -244,13 +246,17 @@ func causeCode(cause error) int16 {
 }
 
 // giveBack releases an object's bytes and credits. Called without mu.
-func (p *Processor) giveBack(o *object) {
-	if credit := o.release(); credit > 0 {
-		p.mu.Lock()
-		p.buffered -= credit
-		p.mu.Unlock()
-		p.credits.Release(credit)
+func (p *Processor) giveBack(o *object) { p.free(o.release()) }
+
+// free gives credit back. Called without mu.
+func (p *Processor) free(credit int64) {
+	if credit == 0 {
+		return
 	}
+	p.mu.Lock()
+	p.buffered -= credit
+	p.mu.Unlock()
+	p.credits.Release(credit)
 }
 
 // AcknowledgedBelow is the lowest sequence whose result is not known.

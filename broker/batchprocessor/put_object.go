@@ -27,14 +27,16 @@ func (p *Processor) upload(o *object) {
 		return // end answers and releases
 	}
 	p.uploads--
+	var behind []*segment
 	if err == nil {
 		for _, part := range o.parts {
 			part.ready = true
 		}
 	} else {
+		behind = p.refuseObject(o)
 		p.dropParts(o)
 	}
-	for _, part := range o.parts {
+	for _, part := range o.parts { // of a failed object, too: others waited for it
 		p.startCommit(p.coordinator(part.coordinator))
 	}
 	p.pump()
@@ -42,6 +44,7 @@ func (p *Processor) upload(o *object) {
 	if err != nil {
 		p.log.Error("an object could not be uploaded; producers retry", "object", o.id, "bytes", o.objectBytes, "err", err)
 		o.failAll(kerr.KafkaStorageError.Code)
+		answerRefused(behind)
 		p.giveBack(o)
 	}
 }

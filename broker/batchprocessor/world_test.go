@@ -263,6 +263,14 @@ func (w *world) request(mark int64, valueBytes int, partitions ...int) *AppendRe
 	return req
 }
 
+// produced is a request with one batch of an idempotent producer.
+func (w *world) produced(partition int, producerID int64, sequence int32) *AppendRequest {
+	batch := recordbatchtest.Build(recordbatchtest.Spec{Producer: &recordbatchtest.Producer{ID: producerID, Sequence: sequence}, Records: recordbatchtest.Records(2, 10, 1)})
+	frame := w.pool.Get(len(batch))
+	copy(frame.Bytes(), batch)
+	return &AppendRequest{Frame: frame, Partitions: []PartitionBatch{{Partition: tp(partition), Coordinator: int32(partition / 10), Batch: recordbatch.Batch(frame.Bytes())}}}
+}
+
 // append calls Append and lets the frame go, as a listener does once the request is answered or handed on.
 func (w *world) append(name string, req *AppendRequest) {
 	w.p.Append(context.Background(), req, func(r AppendResult) {
