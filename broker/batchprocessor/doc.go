@@ -4,7 +4,7 @@
 // # Contract
 //   - Order: batches of one partition are committed in the order in which they were appended, so that a producer's batches keep theirs; an object
 //     may overtake another one only where they share no partition. Commits of one coordinator partition are asked one call at a time, each with
-//     all objects that are ready.
+//     all objects that are ready. What a producer sent behind a batch that was refused here is refused, too, until that one comes again (refused.go).
 //   - Bytes: no record bytes are copied. A request's frame is retained until every object with a part of it is settled and its PUT has returned. Nothing
 //     in an object changes once its PUT began. After the commit the sink sees the batches in memory, before any producer is answered.
 //   - Concurrency: Append may be called by many and does no more than append pointers under the one lock (Processor.mu), which is never held over a
