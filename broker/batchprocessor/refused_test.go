@@ -53,7 +53,7 @@ func TestWhatIsBehindARefusedFirstBatchWaitsForIt(t *testing.T) {
 // A request that found no room in time was refused, too.
 func TestWhatIsBehindARequestWithoutRoomWaitsForIt(t *testing.T) {
 	run(t, func(c *Config) { c.MaxObjectBytes = 1024; c.MaxBufferedBytes = 1024; c.UploadSlots = 1 }, func(t *testing.T, w *world) {
-		w.bucket.delay = 10 * time.Second
+		w.bucket.delay = 9 * time.Second
 		w.append("large", w.request(1, 440, 0)) // about 1000 bytes
 		first := w.produced(1, 42, 0)
 		first.Deadline = time.Now().Add(5 * time.Second)
