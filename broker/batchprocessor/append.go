@@ -73,6 +73,7 @@ func (p *Processor) place(req *AppendRequest, pending *pending) (outOfOrder []in
 		return nil, kafka.ErrClosed
 	}
 	p.buffered += pending.weight
+	p.arrivals.add(pending.weight, int64(len(req.Partitions)), p.deps.Clock.Now())
 	for i := range req.Partitions {
 		pb := &req.Partitions[i]
 		if len(p.refusals) > 0 && !p.refusals.admit(pb.Partition, pb.Batch, p.deps.Clock.Now()) {

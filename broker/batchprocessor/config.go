@@ -21,9 +21,11 @@ type Config struct {
 	// UploadSlots is how many PUTs run at a time.
 	UploadSlots int
 	// While another PUT is under way an object waits until it has GroupBytes or GroupWait has passed, because two half objects cost twice the
-	// PUTs and commits. With none under way an object leaves at once.
+	// PUTs and commits. With none under way an object leaves at once, unless large batches arrive, and a quarter of GroupBytes within GroupWait: then it waits all the
+	// same, until nothing has come for GroupGap, for producers that wait for answers send no more.
 	GroupBytes int64
 	GroupWait  time.Duration
+	GroupGap   time.Duration
 	// PutsPerSecond is the budget of PUTs, 0 for no bound. When it is spent, objects still leave CommitInterval after their first batch.
 	PutsPerSecond  float64
 	CommitInterval time.Duration
@@ -49,6 +51,7 @@ func (c *Config) SetDefaults() {
 	setDefault(&c.UploadSlots, 16)
 	setDefault(&c.GroupBytes, 1<<20)
 	setDefault(&c.GroupWait, 10*time.Millisecond)
+	setDefault(&c.GroupGap, 3*time.Millisecond)
 	setDefault(&c.CommitInterval, 250*time.Millisecond)
 	setDefault(&c.MaxBufferedBytes, 64<<20)
 	setDefault(&c.RequestTimeout, 30*time.Second)
@@ -60,13 +63,13 @@ func (c *Config) SetDefaults() {
 	setDefault(&c.MaxCommitObjects, 64)
 }
 
-// SetLocalDefaults fills what is zero for a store on a local disk, where a PUT takes about a millisecond and costs nothing. BenchmarkFilesystem on 2 cores: more
-// than two PUTs at a time only contend for the file system's journal (one producer of 16 KiB batches: 22 MB/s with 2 slots, 14 with 4 that do
-// not wait), and waiting 4 ms while one is under way takes 16 partitions of 128 KiB from 480 to 800 MB/s at half the CPU time.
+// SetLocalDefaults fills what is zero for a store on a local disk, where a PUT takes about a millisecond and costs a good part of a millisecond of CPU. More than two
+// PUTs at a time only contend for the file system, and waiting for large objects halves the CPU time for each byte of producers with large batches.
 func (c *Config) SetLocalDefaults() {
 	setDefault(&c.UploadSlots, 2)
-	setDefault(&c.GroupWait, 4*time.Millisecond)
-	setDefault(&c.CommitInterval, 5*time.Millisecond)
+	setDefault(&c.GroupBytes, 3<<20)
+	setDefault(&c.GroupWait, 12*time.Millisecond)
+	setDefault(&c.CommitInterval, 20*time.Millisecond)
 	c.SetDefaults()
 }
 
@@ -91,6 +94,7 @@ func (c *Config) Validate() error {
 	check(c.UploadSlots >= 1 && c.UploadSlots <= 1024, "UploadSlots is %d, must be from 1 to 1024", c.UploadSlots)
 	check(c.GroupBytes >= 0, "GroupBytes is %d, must not be negative", c.GroupBytes)
 	check(c.GroupWait >= 0 && c.GroupWait <= c.CommitInterval, "GroupWait is %v, must be from 0 to CommitInterval (%v)", c.GroupWait, c.CommitInterval)
+	check(c.GroupGap >= 0, "GroupGap is %v, must not be negative", c.GroupGap)
 	check(c.CommitInterval > 0, "CommitInterval is %v, must be positive", c.CommitInterval)
 	check(c.PutsPerSecond >= 0, "PutsPerSecond is %v, must not be negative (0 is no bound)", c.PutsPerSecond)
 	check(c.MaxBufferedBytes >= c.MaxObjectBytes, "MaxBufferedBytes is %d, must be at least MaxObjectBytes (%d)", c.MaxBufferedBytes, c.MaxObjectBytes)

@@ -62,6 +62,7 @@ type Processor struct {
 	nextSequence int64
 	coordinators map[int32]*coordinator
 	budget       budget
+	arrivals     arrivals
 	timerAt      time.Time     // when the timekeeper will look, zero for never
 	drained      chan struct{} // closed when closing and nothing is left
 	lastSuccess  time.Time

@@ -358,7 +358,7 @@ func TestUploadFailsForGood(t *testing.T) {
 // Memory is bounded: an Append that does not fit waits, and goes on when an object is settled, or gives up at its deadline.
 func TestAppendIsPushedBack(t *testing.T) {
 	run(t, func(c *Config) { c.MaxObjectBytes = 1024; c.MaxBufferedBytes = 1024; c.UploadSlots = 1 }, func(t *testing.T, w *world) {
-		w.bucket.delay = 9 * time.Second // less than UploadAttemptTimeout
+		w.bucket.delay = 9 * time.Second    // less than UploadAttemptTimeout
 		w.append("a", w.request(1, 400, 0)) // about 900 bytes
 		returned := make(chan string, 2)
 		go func() {

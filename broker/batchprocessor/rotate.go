@@ -69,8 +69,15 @@ func (p *Processor) mayRotate(now time.Time) (cause string, at time.Time) {
 	if p.isClosing {
 		return causeClose, at
 	}
-	if p.uploads > 0 && o.bytes < p.cfg.GroupBytes {
-		at = o.opened.Add(p.cfg.GroupWait)
+	if o.bytes < p.cfg.GroupBytes {
+		switch wait := o.opened.Add(p.cfg.GroupWait); {
+		case p.uploads > 0:
+			at = wait
+		case p.arrivals.large(now) && p.arrivals.rate*p.cfg.GroupWait.Seconds() >= float64(p.cfg.GroupBytes)/4:
+			if at = p.arrivals.last.Add(p.cfg.GroupGap); at.After(wait) {
+				at = wait
+			}
+		}
 	}
 	if b := p.budgetAt(o, now); b.After(at) {
 		at = b
@@ -142,4 +149,35 @@ func (b *budget) take(now time.Time) {
 	}
 	b.refill(now)
 	b.tokens = max(b.tokens-1, -max(1, b.perSecond))
+}
+
+// arrivals is how many bytes come per second and in how large batches, measured over windows of about arrivalWindow.
+type arrivals struct {
+	rate      float64 // bytes per second in the window before this one
+	batchSize int64   // their mean size there
+	since     time.Time
+	bytes     int64
+	batches   int64
+	last      time.Time
+}
+
+const (
+	arrivalWindow = 20 * time.Millisecond
+	// largeBatch: a producer of such batches has megabytes in flight and goes on while an object waits; one of small batches would stand still.
+	largeBatch = 64 << 10
+)
+
+func (a *arrivals) add(bytes, batches int64, now time.Time) {
+	if d := now.Sub(a.since); d >= arrivalWindow {
+		a.rate, a.batchSize = float64(a.bytes)/d.Seconds(), a.bytes/max(1, a.batches)
+		a.since, a.bytes, a.batches = now, 0, 0
+	}
+	a.bytes += bytes
+	a.batches += batches
+	a.last = now
+}
+
+// large says whether large batches have come until now.
+func (a *arrivals) large(now time.Time) bool {
+	return a.batchSize >= largeBatch && now.Sub(a.since) <= 5*arrivalWindow
 }

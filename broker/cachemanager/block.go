@@ -31,7 +31,7 @@ type block struct {
 	// Guarded by cache.mu.
 	list      *list.List // of its pool; nil once out of the index
 	elem      *list.Element
-	since     time.Time // when it was read ahead
+	since     time.Time // when it was read ahead, or asked for last
 	doneBytes int64
 	bad       map[int64]struct{} // positions of damaged segments: the next reader gets them anew
 

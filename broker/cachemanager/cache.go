@@ -116,11 +116,11 @@ func (c *cache) clip(coord *rpc.Coordinate) (start, end int64) {
 func (c *cache) insert(b *block, u urgency) {
 	c.objects[b.object] = append(c.objects[b.object], b)
 	p := &c.pools[b.pool]
+	b.since = c.m.cfg.Clock.Now()
 	if u == demand {
 		b.moveTo(&p.touched)
 		return
 	}
-	b.since = c.m.cfg.Clock.Now()
 	b.moveTo(&p.ahead)
 	p.aheadUsed += b.bytes
 }

@@ -18,9 +18,10 @@ const (
 
 var poolNames = [poolCount]string{"tail", "lagging"}
 
-// pool is one budget. Each block in the index is in one of its lists, and they are evicted in this order: what was read to its end, what a reader has
-// begun to read, the least recently read first, and what was read ahead and nobody has asked for, the oldest first. Read-ahead never takes the place of
-// other read-ahead, unless nobody came for that in staleAhead.
+// pool is one budget. Each block in the index is in one of its lists. For a reader that waits they are evicted in this order: what was read to its end; what was
+// read ahead and nobody has asked for, the last first, for it is needed last; what a reader has begun to read, the least recently read first. A block has the bytes
+// of many partitions, whose readers come one after the other: what one has begun, the others need next. So read-ahead takes the place of what was read to its end only,
+// and of what nobody came for in staleAfter.
 type pool struct {
 	limit     int64
 	used      int64 // bytes of blocks, also of those that only readers hold
@@ -32,7 +33,7 @@ type pool struct {
 	slots     chan struct{} // GETs at a time
 }
 
-const staleAhead = 10 * time.Second
+const staleAfter = 10 * time.Second
 
 func (c *cache) usedBytes(p poolName) int64 {
 	c.mu.Lock()
@@ -57,6 +58,7 @@ func (c *cache) touch(b *block) {
 		p.aheadUsed -= b.bytes
 	}
 	if b.list != &p.consumed {
+		b.since = c.m.cfg.Clock.Now()
 		b.moveTo(&p.touched)
 	}
 }
@@ -85,7 +87,7 @@ func (c *cache) consumed(b *block, s *segment, c0 *rpc.Coordinate) {
 func (c *cache) makeRoom(name poolName, n int64, u urgency, garbage *[]*slab.Buffer) bool {
 	p := &c.pools[name]
 	if u == ahead && p.aheadUsed+n > p.limit/2 {
-		c.dropStaleAhead(p, garbage)
+		c.dropStale(&p.ahead, garbage)
 		if p.aheadUsed+n > p.limit/2 {
 			return false
 		}
@@ -96,10 +98,10 @@ func (c *cache) makeRoom(name poolName, n int64, u urgency, garbage *[]*slab.Buf
 	return n > p.limit || c.evict(name, n, u, garbage)
 }
 
-// dropStaleAhead gives up what was read for a reader that has gone elsewhere. Called under mu.
-func (c *cache) dropStaleAhead(p *pool, garbage *[]*slab.Buffer) {
-	before := c.m.cfg.Clock.Now().Add(-staleAhead)
-	for e := p.ahead.Front(); e != nil && e.Value.(*block).since.Before(before); {
+// dropStale gives up the blocks of a list, oldest first, that nobody came for: their reader has gone elsewhere. Called under mu.
+func (c *cache) dropStale(l *list.List, garbage *[]*slab.Buffer) {
+	before := c.m.cfg.Clock.Now().Add(-staleAfter)
+	for e := l.Front(); e != nil && e.Value.(*block).since.Before(before); {
 		b := e.Value.(*block)
 		e = e.Next()
 		c.evictBlock(b, garbage)
@@ -120,13 +122,21 @@ func (c *cache) evictBlock(b *block, garbage *[]*slab.Buffer) {
 // evict makes n bytes free, which may be all. Called under mu.
 func (c *cache) evict(name poolName, n int64, u urgency, garbage *[]*slab.Buffer) bool {
 	p := &c.pools[name]
-	lists := [...]*list.List{&p.consumed, &p.touched, &p.ahead}
-	for _, l := range lists[:2+u] {
-		for e := l.Front(); e != nil && p.used+n > p.limit; {
+	drop := func(l *list.List, first func(*list.List) *list.Element, next func(*list.Element) *list.Element) {
+		for e := first(l); e != nil && p.used+n > p.limit; {
 			b := e.Value.(*block)
-			e = e.Next()
+			e = next(e)
 			c.evictBlock(b, garbage)
 		}
+	}
+	drop(&p.consumed, (*list.List).Front, (*list.Element).Next)
+	switch {
+	case p.used+n <= p.limit:
+	case u == demand:
+		drop(&p.ahead, (*list.List).Back, (*list.Element).Prev)
+		drop(&p.touched, (*list.List).Front, (*list.Element).Next)
+	default:
+		c.dropStale(&p.touched, garbage)
 	}
 	c.over[name].Store(p.used > p.limit)
 	return p.used+n <= p.limit

@@ -42,7 +42,7 @@ func (b *brokerSettings) define(s *settings.Set, storeDefault string) {
 	s.Duration(&b.idle, "connections.max.idle", 10*time.Minute, time.Second, 24*time.Hour, "time after which an idle connection is closed")
 	s.Bytes(&b.fetchMax, "fetch.max.bytes", "55MiB", 1<<10, 1<<31-1, "most bytes of one fetch answer")
 	s.Bytes(&b.credits, "queued.max.request.bytes", "64MiB", 1<<20, 1<<40, "bytes of requests in memory; when they are used up, sockets are not read")
-	s.Bytes(&b.cache, "cache.bytes", "96MiB", 2<<20, 1<<42, "bytes of objects kept in memory")
+	s.Bytes(&b.cache, "cache.bytes", "192MiB", 2<<20, 1<<42, "bytes of objects kept in memory")
 	s.Bytes(&b.objectBytes, "object.bytes", "8MiB", 64<<10, 1<<30, "size at which an object is uploaded at the latest")
 	s.Int(&b.slots, "upload.slots", 0, 0, 1024, "uploads at a time; 0 chooses by the kind of store")
 	s.Duration(&b.interval, "commit.interval", 0, 0, time.Minute, "longest time that a record waits for its object to be uploaded; 0 chooses by the kind of store")
@@ -56,7 +56,8 @@ func (b *brokerSettings) config() (broker.Config, error) {
 	cfg.API.AutoCreateTopics = b.autoCreate
 	cfg.API.FetchMaxBytes = int32(b.fetchMax)
 	cfg.Listening = broker.Listening{MaxRequestBytes: int(b.maxRequest), ByteCredits: b.credits, MaxConnections: int(b.maxConnections), IdleTimeout: b.idle}
-	cfg.Cache.CacheBytes = b.cache
+	// A third for what was just written: readers that lag need most, for the partitions of an object are read one after the other.
+	cfg.Cache.CacheBytes, cfg.Cache.TailBytes = b.cache, b.cache/3
 	cfg.Batches.MaxObjectBytes = b.objectBytes
 	cfg.Batches.MaxBufferedBytes = max(b.credits, b.objectBytes)
 	cfg.Batches.UploadSlots = int(b.slots)
