@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/inkwell-project/inkwell/internal/settings"
@@ -49,13 +48,10 @@ func main() {
 }
 
 // tuneRuntime fits the runtime to a process that waits for disks. A goroutine in fdatasync keeps its processor until the runtime notices: with as many as cores, an upload
-// and a commit at the same time would hold up everything else. Records live outside the Go heap, so that the heap is small, and collecting it rarely costs little memory.
+// and a commit at the same time would hold up everything else.
 func tuneRuntime() {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(max(8, 2*runtime.NumCPU()))
-	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(300)
 	}
 }
 
