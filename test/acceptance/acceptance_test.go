@@ -191,8 +191,9 @@ func (w *walk) consume(server *servers.Server) (string, error) {
 	}
 	all.Wait()
 	var lines []string
-	last := map[string]string{} // the greatest line number of each partition: one producer wrote them in order
 	for i, out := range outputs {
+		// The greatest line number of each partition: one producer wrote them in order. A rebalance may hand a partition on, so each consumer has its own.
+		last := map[string]string{}
 		if len(out) == 0 && errs[i] != nil {
 			return "", fmt.Errorf("kafka-console-consumer: %w", errs[i])
 		}
