@@ -130,8 +130,8 @@ func (s *Set) Duration(p *time.Duration, name string, def, low, high time.Durati
 	})
 }
 
-// value is one given value and where it came from.
-type value struct{ text, where string }
+// value is where a given value came from.
+type value struct{ where string }
 
 // Load reads all sources and sets the variables. args are the command's arguments without its name; env is os.Environ's form.
 func (s *Set) Load(args, env []string, help io.Writer) error {

@@ -43,7 +43,6 @@ type story struct {
 
 	mu      sync.Mutex // guards clients' memory and answers
 	answers []string
-	parked  int
 	wg      sync.WaitGroup
 }
 

@@ -46,7 +46,7 @@ const maxLatency = time.Minute
 // Parse reads the value of --store.
 func Parse(raw string) (Location, error) {
 	if !strings.Contains(raw, ":") {
-		return Location{}, fmt.Errorf("%q has no scheme: want file:///path, s3://bucket/prefix?region=… or memory:", cut(raw))
+		return Location{}, fmt.Errorf("%q has no scheme: want memory:, file:///path or s3://bucket/prefix?region=…", cut(raw))
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -74,7 +74,7 @@ func Parse(raw string) (Location, error) {
 		}
 		errs = append(errs, noKeys("memory", rest))
 	default:
-		errs = append(errs, fmt.Errorf("unknown scheme %q: want file:///path, s3://bucket/prefix?region=… or memory:", u.Scheme))
+		errs = append(errs, fmt.Errorf("unknown scheme %q: want memory:, file:///path or s3://bucket/prefix?region=…", u.Scheme))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return Location{}, err
