@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"github.com/inkwell-project/inkwell/internal/clock"
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/listener"
 	"github.com/inkwell-project/inkwell/metadata/api"
@@ -102,16 +100,9 @@ func awaitLeader(ctx context.Context, log raftlog.Log) error {
 	}
 }
 
-// ClusterSpec describes an Inkless cluster to create.
-type ClusterSpec struct {
-	Name              kafka.ClusterID
-	BatchCoordinators int32 // partitions of __batch_coordinates
-	GroupCoordinators int32 // partitions of __consumer_offsets
-}
-
 // EnsureCluster creates the cluster unless it exists and returns when this node serves it.
-func (n *Node) EnsureCluster(ctx context.Context, spec ClusterSpec) error {
-	_, err := n.clusters.CreateCluster(ctx, clustercontroller.Spec{Name: spec.Name, BatchCoordinators: spec.BatchCoordinators, GroupCoordinators: spec.GroupCoordinators})
+func (n *Node) EnsureCluster(ctx context.Context, spec clustercontroller.Spec) error {
+	_, err := n.clusters.CreateCluster(ctx, spec)
 	if err != nil && !errors.Is(err, kerr.DuplicateResource) {
 		return err
 	}
@@ -253,54 +244,4 @@ func (n *Node) shutdown() error {
 	}
 	n.fail(kafka.ErrClosed)
 	return errors.Join(errs...)
-}
-
-// topicWatchRetry is how long a failed removal of a deleted topic's offsets waits.
-const topicWatchRetry = time.Second
-
-// watchTopics tells the group coordinators of topics that were deleted, so that their committed offsets go, too.
-func (t *tenant) watchTopics() {
-	ctx, cancel := context.WithCancel(context.Background())
-	t.stopWatching = cancel
-	t.watching.Go(func() {
-		var known map[string]bool // nil until the image was seen once: what was deleted before is repaired by expiry
-		for ctx.Err() == nil {
-			changed := t.image.Changed()
-			if image := t.image.Image(); image.Offset() >= 0 {
-				now := map[string]bool{}
-				var gone []string
-				for _, topic := range image.Topics() {
-					now[topic.Name] = true
-				}
-				for name := range known {
-					if !now[name] {
-						gone = append(gone, name)
-					}
-				}
-				if t.forgetOffsets(ctx, gone) {
-					known = now
-				} else if clock.Sleep(ctx, t.clock, topicWatchRetry) == nil {
-					continue
-				}
-			}
-			select {
-			case <-changed:
-			case <-ctx.Done():
-			}
-		}
-	})
-}
-
-// forgetOffsets says whether every coordinator that leads has removed the topics' offsets.
-func (t *tenant) forgetOffsets(ctx context.Context, gone []string) bool {
-	ok := true
-	if len(gone) == 0 {
-		return ok
-	}
-	for _, g := range t.groups {
-		if err := g.OnTopicsDeleted(ctx, gone); err != nil && !errors.Is(err, kerr.NotCoordinator) {
-			ok = false
-		}
-	}
-	return ok
 }

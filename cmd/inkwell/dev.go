@@ -15,6 +15,7 @@ import (
 	"github.com/inkwell-project/inkwell/broker"
 	"github.com/inkwell-project/inkwell/internal/settings"
 	"github.com/inkwell-project/inkwell/metadata"
+	"github.com/inkwell-project/inkwell/metadata/clustercontroller"
 )
 
 // devCluster is the one Inkless cluster of `inkwell dev`.
@@ -55,7 +56,7 @@ func runDev(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer closeInto(&err, n.Close)
-	if err := n.EnsureCluster(ctx, metadata.ClusterSpec{Name: devCluster, BatchCoordinators: 1, GroupCoordinators: 1}); err != nil {
+	if err := n.EnsureCluster(ctx, clustercontroller.Spec{Name: devCluster, BatchCoordinators: 1, GroupCoordinators: 1}); err != nil {
 		return err
 	}
 	tenant, err := n.Cluster(devCluster)

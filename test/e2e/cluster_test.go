@@ -17,6 +17,7 @@ import (
 
 	"github.com/inkwell-project/inkwell/broker"
 	"github.com/inkwell-project/inkwell/metadata"
+	"github.com/inkwell-project/inkwell/metadata/clustercontroller"
 	"github.com/inkwell-project/inkwell/objectstorage"
 	"github.com/inkwell-project/inkwell/objectstorage/faulty"
 	"github.com/inkwell-project/inkwell/objectstorage/storageurl"
@@ -60,7 +61,7 @@ func newCluster(t *testing.T, l net.Listener, changes ...change) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { closeOrFail(t, c.node.Close) })
-	if err := c.node.EnsureCluster(t.Context(), metadata.ClusterSpec{Name: clusterName, BatchCoordinators: 2, GroupCoordinators: 1}); err != nil {
+	if err := c.node.EnsureCluster(t.Context(), clustercontroller.Spec{Name: clusterName, BatchCoordinators: 2, GroupCoordinators: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if brokerConfig.Metadata, err = c.node.Cluster(clusterName); err != nil {
