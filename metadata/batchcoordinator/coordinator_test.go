@@ -2,6 +2,7 @@ package batchcoordinator
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -235,9 +236,11 @@ func TestConcurrentCommits(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, f *fixture) {
 		const commits = 50
 		bases := make(chan int64, commits)
+		var calls sync.WaitGroup
+		defer calls.Wait() // the finds too, before the test's context ends
 		for range commits {
 			req := f.request(f.object(orders, payments))
-			go func() {
+			calls.Go(func() {
 				r, err := f.CommitObjects(t.Context(), req)
 				if err != nil {
 					t.Error(err)
@@ -246,7 +249,7 @@ func TestConcurrentCommits(t *testing.T) {
 				}
 				bases <- r.Objects[0].Segments[0].Batches[0].BaseOffset
 				f.find(payments, 0)
-			}()
+			})
 		}
 		seen := map[int64]bool{}
 		for range commits {
