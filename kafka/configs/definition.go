@@ -217,7 +217,7 @@ func newTable(parts ...[]Definition) *table {
 
 var (
 	topicSettings  = newTable(topicTable)
-	brokerSettings = newTable(brokerTable1, brokerTable2)
+	brokerSettings = newTable(brokerTable, brokerLogTable, brokerCoordinatorTable, brokerSecurityTable)
 )
 
 // Topic is the definition of a topic's setting.
