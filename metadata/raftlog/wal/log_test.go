@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -171,7 +172,10 @@ func threeRounds(t *testing.T) (fs vfs.FS, path string, whole []byte, lastAt int
 	}
 	// Not closed, as in a crash.
 	path, whole = lastSegment(t, fs, 0)
-	return fs, path, whole, lastAt
+	if zero := bytes.TrimLeft(whole[l.current().size:], "\x00"); len(zero) > 0 || len(whole) == int(l.current().size) {
+		t.Fatalf("%d bytes behind the last frame, %d of them not zeros", len(whole)-int(l.current().size), len(zero))
+	}
+	return fs, path, whole[:l.current().size], lastAt
 }
 
 func TestTornTailIsCut(t *testing.T) {
@@ -181,6 +185,10 @@ func TestTornTailIsCut(t *testing.T) {
 		"a sector is missing":     func(b []byte, at int) []byte { clear(b[len(b)/512*512-512 : len(b)/512*512]); return b },
 		"only the size is there":  func(b []byte, at int) []byte { clear(b[at:]); return b },
 		"zeros behind, then more": func(b []byte, at int) []byte { clear(b[at:]); return append(b, make([]byte, 5000)...) },
+		"a sector is missing, zeros behind": func(b []byte, at int) []byte {
+			clear(b[len(b)/512*512-512 : len(b)/512*512])
+			return append(b, make([]byte, 5000)...)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fs, path, b, at := threeRounds(t)
