@@ -7,8 +7,10 @@ import (
 	"github.com/inkwell-project/inkwell/kafka"
 )
 
-// Version is the format that this release writes.
-const Version = 1
+// Version is the newest format that this release knows. A Writer writes version 1, whose batches have no offsets yet, a StreamWriter version 2.
+const Version = 2
+
+const producedVersion = 1
 
 // Sizes of the fixed parts.
 const (
@@ -18,8 +20,9 @@ const (
 	headerMagic  = "INKO"
 	trailerMagic = "INKF"
 
-	segmentEntryBytes = 16 + 4 + 8 + 8 + 8 + 4 + 8 + 4
-	footerFixedBytes  = 2 + 8 + 8 + 4
+	segmentEntryV1Bytes = 16 + 4 + 8 + 8 + 8 + 4 + 8 + 4
+	segmentEntryV2Bytes = segmentEntryV1Bytes + 8 + 8 + 8 + 4
+	footerFixedBytes    = 2 + 8 + 8 + 4
 	// maxFooterBytes bounds what a damaged trailer can make a reader fetch: more than a million segments.
 	maxFooterBytes = 64 << 20
 )
@@ -43,10 +46,23 @@ type Segment struct {
 	Batches      int32
 	MaxTimestamp int64
 	CRC          uint32 // CRC32C
+	// BaseOffset and LastOffset are what the batches' headers say; -1 in version 1, where batches have none yet.
+	BaseOffset, LastOffset int64
+	// IndexPosition and IndexBytes are where in the object the segment's index is; 0 bytes: it has none.
+	IndexPosition int64
+	IndexBytes    int32
+}
+
+func segmentEntryBytes(version int) int {
+	if version == 1 {
+		return segmentEntryV1Bytes
+	}
+	return segmentEntryV2Bytes
 }
 
 // Footer describes an object.
 type Footer struct {
+	Version  int
 	Cluster  kafka.ClusterID
 	Object   kafka.ObjectID
 	Segments []Segment

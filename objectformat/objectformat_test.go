@@ -43,24 +43,59 @@ func sample() []byte {
 	return object
 }
 
+// sampleV2 is the golden object of version 2. It never changes.
+func sampleV2() []byte {
+	var object bytes.Buffer
+	w, err := objectformat.NewStreamWriter(&object, "orders-eu", kafka.ObjectID{Epoch: 42, Sequence: 8})
+	if err != nil {
+		panic(err)
+	}
+	add := func(offset int64, b recordbatch.Batch) {
+		b.SetBaseOffset(offset)
+		if _, err := w.Add(b); err != nil {
+			panic(err)
+		}
+	}
+	w.Begin(tp(1, 0))
+	add(10, recordbatchtest.Simple(3, 20, 1000))
+	add(15, recordbatchtest.Simple(1, 5, 3000))
+	w.Begin(tp(1, 9))
+	for i := range int64(3) { // 1.3 MiB, so that there are an index and two entries
+		add(100+i*2, recordbatchtest.Build(recordbatchtest.Spec{Codec: recordbatch.None, Records: recordbatchtest.Records(1, 600<<10, 50-i)}))
+	}
+	w.Begin(tp(2, 0))
+	add(0, recordbatchtest.Simple(1, 1, -1))
+	_, n, err := w.Finish()
+	if err != nil || n != int64(object.Len()) {
+		panic(fmt.Sprint(n, err))
+	}
+	return object.Bytes()
+}
+
 func describe(f *objectformat.Footer) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "cluster=%s object=%v\n", f.Cluster, f.Object)
 	for _, s := range f.Segments {
-		fmt.Fprintf(&b, "%v position=%d bytes=%d records=%d batches=%d max-timestamp=%d crc=%08x\n", s.Partition, s.Position, s.Bytes, s.Records, s.Batches, s.MaxTimestamp, s.CRC)
+		fmt.Fprintf(&b, "%v position=%d bytes=%d records=%d batches=%d max-timestamp=%d crc=%08x", s.Partition, s.Position, s.Bytes, s.Records, s.Batches, s.MaxTimestamp, s.CRC)
+		if f.Version > 1 {
+			fmt.Fprintf(&b, " offsets=%d-%d index=%d+%d", s.BaseOffset, s.LastOffset, s.IndexPosition, s.IndexBytes)
+		}
+		b.WriteString("\n")
 	}
 	return b.String()
 }
 
 // Every version that was ever written is read for ever, and the current one is written byte for byte.
 func TestGolden(t *testing.T) {
-	current := filepath.Join("testdata", fmt.Sprintf("v%d.ink", objectformat.Version))
+	written := map[int][]byte{1: sample(), 2: sampleV2()}
 	if *rewrite {
-		footer, err := objectformat.ParseTail(sample(), int64(len(sample())))
+		object := written[objectformat.Version]
+		footer, err := objectformat.ParseTail(object, int64(len(object)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, b := range map[string][]byte{current: sample(), current + ".txt": []byte(describe(footer))} {
+		current := filepath.Join("testdata", fmt.Sprintf("v%d.ink", objectformat.Version))
+		for name, b := range map[string][]byte{current: object, current + ".txt": []byte(describe(footer))} {
 			if err := os.WriteFile(name, b, 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -103,10 +138,9 @@ func TestGolden(t *testing.T) {
 				t.Errorf("%v: %d batches, %d records", s, batches, records)
 			}
 		}
-	}
-	golden, _ := os.ReadFile(current)
-	if !bytes.Equal(golden, sample()) {
-		t.Errorf("the bytes of version %d have changed", objectformat.Version)
+		if !bytes.Equal(object, written[v]) {
+			t.Errorf("the bytes of version %d have changed", v)
+		}
 	}
 }
 
@@ -213,9 +247,11 @@ func TestSegmentCRCs(t *testing.T) {
 }
 
 func FuzzParseTail(f *testing.F) {
-	b := sample()
-	f.Add(b, int64(len(b)))
-	f.Add(b[len(b)-100:], int64(len(b)))
+	for _, b := range [][]byte{sample(), sampleV2()} {
+		f.Add(b[:objectformat.HeaderBytes], int64(len(b)))
+		f.Add(b[len(b)-100:], int64(len(b)))
+		f.Add(b[max(0, len(b)-1000):], int64(len(b)))
+	}
 	f.Fuzz(func(t *testing.T, tail []byte, objectBytes int64) {
 		_ = objectformat.CheckHeader(tail)
 		footer, err := objectformat.ParseTail(tail, objectBytes)
@@ -229,6 +265,90 @@ func FuzzParseTail(f *testing.F) {
 				t.Fatal(s)
 			}
 			end += s.Bytes
+		}
+	})
+}
+
+func FuzzParseIndex(f *testing.F) {
+	b := sampleV2()
+	footer, err := objectformat.ParseTail(b, int64(len(b)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	s, _ := footer.Find(tp(1, 9))
+	f.Add(b[s.IndexPosition : s.IndexPosition+int64(s.IndexBytes)])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		index, err := objectformat.ParseIndex(b)
+		if err != nil {
+			return
+		}
+		for i, e := range index {
+			if i > 0 && (e.Position <= index[i-1].Position || e.BaseOffset <= index[i-1].BaseOffset) {
+				t.Fatal(index)
+			}
+			if index.Seek(e.BaseOffset) != i {
+				t.Fatal(i, index)
+			}
+		}
+	})
+}
+
+// The entries of an index are batches of its segment, not much further apart than the interval, and know the greatest timestamp up to the next.
+func TestIndex(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var object bytes.Buffer
+		w, err := objectformat.NewStreamWriter(&object, "c", kafka.ObjectID{Epoch: 1, Sequence: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		offset := int64(0)
+		w.Begin(tp(1, 1))
+		for range rapid.IntRange(1, 40).Draw(t, "batches") {
+			b := recordbatchtest.Simple(1, rapid.IntRange(0, 300<<10).Draw(t, "bytes"), rapid.Int64Range(0, 100).Draw(t, "timestamp"))
+			offset += rapid.Int64Range(1, 5).Draw(t, "gap")
+			b.SetBaseOffset(offset)
+			if _, err := w.Add(b); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Add(b); !errors.Is(err, objectformat.ErrCorrupt) {
+				t.Fatal("the same offsets once more:", err)
+			}
+		}
+		if _, _, err := w.Finish(); err != nil {
+			t.Fatal(err)
+		}
+		b := object.Bytes()
+		f, err := objectformat.ParseTail(b, int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := f.Segments[0]
+		if (s.Bytes > objectformat.IndexInterval) != (s.IndexBytes > 0) {
+			t.Fatal(s)
+		}
+		if s.IndexBytes == 0 {
+			return
+		}
+		index, err := objectformat.ParseIndex(b[s.IndexPosition : s.IndexPosition+int64(s.IndexBytes)])
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, entry, seen := int64(0), 0, int64(-1)
+		for batch := range recordbatch.All(b[s.Position : s.Position+s.Bytes]) {
+			if entry+1 < len(index) && at == index[entry+1].Position {
+				if seen != index[entry].MaxTimestamp {
+					t.Fatal(entry, index, seen)
+				}
+				entry, seen = entry+1, -1
+			}
+			if index[entry].Position == at && index[entry].BaseOffset != batch.BaseOffset() || at-index[entry].Position > objectformat.IndexInterval+400<<10 {
+				t.Fatal(entry, index, at)
+			}
+			seen = max(seen, batch.MaxTimestamp())
+			at += int64(len(batch))
+		}
+		if entry != len(index)-1 || seen != index[entry].MaxTimestamp {
+			t.Fatal(entry, index)
 		}
 	})
 }

@@ -62,45 +62,58 @@ func ParseTail(tail []byte, objectBytes int64) (*Footer, error) {
 	if got, want := crc32.Checksum(footer, castagnoli), binary.BigEndian.Uint32(trailer[4:]); got != want {
 		return nil, fmt.Errorf("%w: the footer's CRC is %08x, stored is %08x", ErrCorrupt, got, want)
 	}
-	return parseFooterV1(footer, objectBytes-int64(n))
+	return parseFooter(footer, int(binary.BigEndian.Uint16(trailer[8:])), objectBytes-int64(n))
 }
 
-// parseFooterV1 reads a footer whose CRC is right. segmentsEnd is where the segments of the object must end.
-func parseFooterV1(b []byte, segmentsEnd int64) (*Footer, error) {
+// parseFooter reads a footer whose CRC is right. end is where the segments, and in version 2 the indexes behind them, must end.
+func parseFooter(b []byte, version int, end int64) (*Footer, error) {
 	clusterBytes := int(binary.BigEndian.Uint16(b))
 	if len(b) < footerFixedBytes+clusterBytes {
 		return nil, fmt.Errorf("%w: the footer ends inside the cluster's name", ErrCorrupt)
 	}
-	f := &Footer{Cluster: kafka.ClusterID(b[2 : 2+clusterBytes])}
+	f := &Footer{Version: version, Cluster: kafka.ClusterID(b[2 : 2+clusterBytes])}
 	b = b[2+clusterBytes:]
 	f.Object.Epoch = int64(binary.BigEndian.Uint64(b))
 	f.Object.Sequence = int64(binary.BigEndian.Uint64(b[8:]))
 	count := int64(binary.BigEndian.Uint32(b[16:]))
 	b = b[20:]
-	if int64(len(b)) != count*segmentEntryBytes {
+	entryBytes := segmentEntryBytes(version)
+	if int64(len(b)) != count*int64(entryBytes) {
 		return nil, fmt.Errorf("%w: a footer with %d bytes for %d segments", ErrCorrupt, len(b), count)
 	}
 	f.Segments = make([]Segment, count)
 	position := int64(HeaderBytes)
 	for i := range f.Segments {
-		s := parseSegment(b[i*segmentEntryBytes:])
-		if s.Position != position || s.Bytes <= 0 || s.Bytes > segmentsEnd-position {
-			return nil, fmt.Errorf("%w: segment %v has bytes [%d, +%d), the one before ends at %d and all at %d", ErrCorrupt, s.Partition, s.Position, s.Bytes, position, segmentsEnd)
+		s := parseSegment(b[i*entryBytes:], version)
+		if s.Position != position || s.Bytes <= 0 || s.Bytes > end-position {
+			return nil, fmt.Errorf("%w: segment %v has bytes [%d, +%d), the one before ends at %d and all at %d", ErrCorrupt, s.Partition, s.Position, s.Bytes, position, end)
 		}
 		if i > 0 && Compare(f.Segments[i-1].Partition, s.Partition) >= 0 {
 			return nil, fmt.Errorf("%w: segment %v after %v", ErrCorrupt, s.Partition, f.Segments[i-1].Partition)
 		}
+		if version > 1 && (s.BaseOffset < 0 || s.LastOffset < s.BaseOffset) {
+			return nil, fmt.Errorf("%w: segment %v has offsets %d to %d", ErrCorrupt, s.Partition, s.BaseOffset, s.LastOffset)
+		}
 		position += s.Bytes
 		f.Segments[i] = s
 	}
-	if position != segmentsEnd {
-		return nil, fmt.Errorf("%w: the segments end at %d, the footer begins at %d", ErrCorrupt, position, segmentsEnd)
+	for _, s := range f.Segments {
+		if s.IndexBytes == 0 {
+			continue
+		}
+		if s.IndexPosition != position || s.IndexBytes < indexFixedBytes || int64(s.IndexBytes) > end-position {
+			return nil, fmt.Errorf("%w: the index of segment %v has bytes [%d, +%d), what is before ends at %d and all at %d", ErrCorrupt, s.Partition, s.IndexPosition, s.IndexBytes, position, end)
+		}
+		position += int64(s.IndexBytes)
+	}
+	if position != end {
+		return nil, fmt.Errorf("%w: segments and indexes end at %d, the footer begins at %d", ErrCorrupt, position, end)
 	}
 	return f, nil
 }
 
-func parseSegment(b []byte) Segment {
-	return Segment{
+func parseSegment(b []byte, version int) Segment {
+	s := Segment{
 		Partition:    kafka.TopicIDPartition{ID: kafka.TopicID(b[:16]), Partition: int32(binary.BigEndian.Uint32(b[16:]))},
 		Position:     int64(binary.BigEndian.Uint64(b[20:])),
 		Bytes:        int64(binary.BigEndian.Uint64(b[28:])),
@@ -108,7 +121,14 @@ func parseSegment(b []byte) Segment {
 		Batches:      int32(binary.BigEndian.Uint32(b[44:])),
 		MaxTimestamp: int64(binary.BigEndian.Uint64(b[48:])),
 		CRC:          binary.BigEndian.Uint32(b[56:]),
+		BaseOffset:   -1, LastOffset: -1,
 	}
+	if version > 1 {
+		b = b[segmentEntryV1Bytes:]
+		s.BaseOffset, s.LastOffset = int64(binary.BigEndian.Uint64(b)), int64(binary.BigEndian.Uint64(b[8:]))
+		s.IndexPosition, s.IndexBytes = int64(binary.BigEndian.Uint64(b[16:])), int32(binary.BigEndian.Uint32(b[24:]))
+	}
+	return s
 }
 
 // Verify compares a segment's bytes with its entry in the footer.

@@ -18,13 +18,9 @@ type Writer struct {
 
 // NewWriter begins an object. sizeHint is the number of batches that will come, 0 if unknown.
 func NewWriter(cluster kafka.ClusterID, object kafka.ObjectID, sizeHint int) *Writer {
-	header := make([]byte, 0, HeaderBytes)
-	header = append(header, headerMagic...)
-	header = binary.BigEndian.AppendUint16(header, Version)
-	header = binary.BigEndian.AppendUint16(header, 0)
 	return &Writer{
-		footer:   Footer{Cluster: cluster, Object: object},
-		body:     append(make([][]byte, 0, sizeHint+2), header),
+		footer:   Footer{Version: producedVersion, Cluster: cluster, Object: object},
+		body:     append(make([][]byte, 0, sizeHint+2), appendHeader(make([]byte, 0, HeaderBytes), producedVersion)),
 		position: HeaderBytes,
 	}
 }
@@ -34,7 +30,7 @@ func (w *Writer) Begin(tp kafka.TopicIDPartition) {
 	if n := len(w.footer.Segments); n > 0 && Compare(w.footer.Segments[n-1].Partition, tp) >= 0 {
 		panic(fmt.Sprintf("objectformat: segment %v after %v", tp, w.footer.Segments[n-1].Partition))
 	}
-	w.footer.Segments = append(w.footer.Segments, Segment{Partition: tp, Position: w.position, MaxTimestamp: recordbatch.NoTimestamp})
+	w.footer.Segments = append(w.footer.Segments, Segment{Partition: tp, Position: w.position, MaxTimestamp: recordbatch.NoTimestamp, BaseOffset: -1, LastOffset: -1})
 }
 
 // Add puts a batch at the end of the segment and returns its position in the object. The batch's CRC must have been verified and its
@@ -64,9 +60,15 @@ func extendCRC(crc uint32, b recordbatch.Batch) uint32 {
 
 // Finish returns the object as slices to be written one after the other, its segments and its size.
 func (w *Writer) Finish() (body [][]byte, segments []Segment, objectBytes int64) {
-	f := appendFooter(make([]byte, 0, footerFixedBytes+len(w.footer.Cluster)+len(w.footer.Segments)*segmentEntryBytes+TrailerBytes), &w.footer)
-	f = appendTrailer(f)
+	f := appendFooter(make([]byte, 0, footerFixedBytes+len(w.footer.Cluster)+len(w.footer.Segments)*segmentEntryV1Bytes+TrailerBytes), &w.footer)
+	f = appendTrailer(f, producedVersion)
 	return append(w.body, f), w.footer.Segments, w.position + int64(len(f))
+}
+
+func appendHeader(b []byte, version uint16) []byte {
+	b = append(b, headerMagic...)
+	b = binary.BigEndian.AppendUint16(b, version)
+	return binary.BigEndian.AppendUint16(b, 0)
 }
 
 func appendFooter(b []byte, f *Footer) []byte {
@@ -85,16 +87,23 @@ func appendFooter(b []byte, f *Footer) []byte {
 		b = binary.BigEndian.AppendUint32(b, uint32(s.Batches))
 		b = binary.BigEndian.AppendUint64(b, uint64(s.MaxTimestamp))
 		b = binary.BigEndian.AppendUint32(b, s.CRC)
+		if f.Version == 1 {
+			continue
+		}
+		b = binary.BigEndian.AppendUint64(b, uint64(s.BaseOffset))
+		b = binary.BigEndian.AppendUint64(b, uint64(s.LastOffset))
+		b = binary.BigEndian.AppendUint64(b, uint64(s.IndexPosition))
+		b = binary.BigEndian.AppendUint32(b, uint32(s.IndexBytes))
 	}
 	return b
 }
 
 // appendTrailer ends a footer that is all of b.
-func appendTrailer(b []byte) []byte {
+func appendTrailer(b []byte, version uint16) []byte {
 	crc := crc32.Checksum(b, castagnoli)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(b)))
 	b = binary.BigEndian.AppendUint32(b, crc)
-	b = binary.BigEndian.AppendUint16(b, Version)
+	b = binary.BigEndian.AppendUint16(b, version)
 	b = binary.BigEndian.AppendUint16(b, 0)
 	return append(b, trailerMagic...)
 }
