@@ -28,13 +28,13 @@ type IndexEntry struct {
 	MaxTimestamp int64 // of the batches from this one up to the next entry's
 }
 
-// Seek is the last entry that does not lie behind offset: reading from its batch on finds every record at or after offset. 0 where all lie behind it.
-func (x Index) Seek(offset int64) int {
+// Find is the last entry that does not lie behind offset: reading from its batch on finds every record at or after offset. 0 where all lie behind it.
+func (x Index) Find(offset int64) int {
 	return max(0, sort.Search(len(x), func(i int) bool { return x[i].BaseOffset > offset })-1)
 }
 
-// SeekTimestamp is the first entry whose batches have a record at or after timestamp; len(x) if there is none.
-func (x Index) SeekTimestamp(timestamp int64) int {
+// FindTimestamp is the first entry whose batches have a record at or after timestamp; len(x) if there is none.
+func (x Index) FindTimestamp(timestamp int64) int {
 	for i := range x {
 		if x[i].MaxTimestamp >= timestamp {
 			return i
