@@ -2,6 +2,7 @@ package topics
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/inkwell-project/inkwell/internal/wire"
@@ -10,8 +11,10 @@ import (
 
 // The records of __cluster_metadata, a compacted topic about the Metadata Kafka Cluster itself. Key forms:
 //
+//	metadata-cluster                MetadataCluster
 //	node/<node id>                  Node
 //	cluster/<name>                  InklessCluster
+//	feature/<name>                  FeatureLevel
 //	placement/<topic>/<partition>   PartitionPlacement; a tombstone says that the partition's cluster was deleted
 
 // Node is one metadata node.
@@ -21,6 +24,40 @@ type Node struct {
 	Rack          string
 	Version       string
 	Listeners     []BrokerListener // where brokers and administrators reach it
+	CreatedMillis int64
+	State         NodeState
+	DirectoryID   string // of its data folder, for ever; another folder under the id is refused
+	ReplacedBy    int32  // the node that took its replicas over, where it was replaced
+	FeatureLevel  int32  // the highest level of MetadataFeature that it can serve; 0 in records of nodes that know the first only
+}
+
+// NodeState says what a node is there for.
+type NodeState int8
+
+// The states of a node.
+const (
+	NodeActive NodeState = iota // it may be given replicas
+	// NodeDraining: its replicas and leaders move away, and it gets no new ones.
+	NodeDraining
+	// NodeRemoved: it is no member any more, and its id is never used again.
+	NodeRemoved
+)
+
+func (s NodeState) String() string {
+	switch s {
+	case NodeActive:
+		return "active"
+	case NodeDraining:
+		return "draining"
+	case NodeRemoved:
+		return "removed"
+	}
+	return "state " + strconv.Itoa(int(s))
+}
+
+// MetadataCluster is the Metadata Kafka Cluster itself.
+type MetadataCluster struct {
+	ID            string // cluster.id: 22 characters of URL-safe base64, made at random by the first node
 	CreatedMillis int64
 }
 
@@ -33,6 +70,8 @@ const (
 	// ClusterDeleted: its partitions are gone. The record stays, because objects in its store carry its name and epochs: a second
 	// cluster of the name would hand out the same epochs again.
 	ClusterDeleted
+	// ClusterSuspended: its brokers stay known, and everything that produces, consumes or changes it is refused until it is resumed.
+	ClusterSuspended
 )
 
 func (s ClusterState) String() string {
@@ -41,6 +80,8 @@ func (s ClusterState) String() string {
 		return "active"
 	case ClusterDeleted:
 		return "deleted"
+	case ClusterSuspended:
+		return "suspended"
 	}
 	return "state " + strconv.Itoa(int(s))
 }
@@ -54,6 +95,10 @@ type InklessCluster struct {
 	GroupCoordinatorPartitions int32
 	State                      ClusterState
 	Credential                 ScramCredential // of the principal that its brokers authenticate as
+	Limits                     ClusterLimits
+	// Nodes are those that hold its partitions, or are to hold them: all partitions of a cluster are on the same nodes. Empty in records of the first releases:
+	// where its partitions are.
+	Nodes []int32
 }
 
 // ScramCredential is what a server keeps of a password (SCRAM-SHA-512, RFC 5802). It is a secret.
@@ -77,13 +122,23 @@ type PartitionPlacement struct {
 	Topic     string
 	Partition int32
 	RaftGroup uint64 // never reused; 1 is __cluster_metadata itself
-	Voters    []int32
+	// Voters hold the partition; the first is the one that had better lead it. While a move is under way they are those of before.
+	Voters []int32
+	// Target are the voters that a move leads to; empty while there is none.
+	Target []int32
+	// Move counts the moves that were begun.
+	Move uint64
+}
+
+// Holds says whether a node has the partition, or is to have it.
+func (r *PartitionPlacement) Holds(node int32) bool {
+	return slices.Contains(r.Voters, node) || slices.Contains(r.Target, node)
 }
 
 // ClusterMetadataVersion is the newest version of cluster_metadata.proto that this release reads and the one it writes.
 const ClusterMetadataVersion = 1
 
-// ClusterMetadataRecord is a record of __cluster_metadata: *Node, *InklessCluster or *PartitionPlacement.
+// ClusterMetadataRecord is a record of __cluster_metadata: *MetadataCluster, *Node, *InklessCluster, *PartitionPlacement or *FeatureLevel.
 type ClusterMetadataRecord interface {
 	// ClusterMetadataKey is the record's readable key.
 	ClusterMetadataKey() []byte
@@ -91,6 +146,9 @@ type ClusterMetadataRecord interface {
 	appendBody(b []byte) []byte
 	decodeBody(d *wire.Decoder) error
 }
+
+// ClusterMetadataKey is metadata-cluster: there is one.
+func (r *MetadataCluster) ClusterMetadataKey() []byte { return []byte("metadata-cluster") }
 
 // ClusterMetadataKey is node/<id>.
 func (r *Node) ClusterMetadataKey() []byte {
@@ -108,6 +166,7 @@ func (r *PartitionPlacement) ClusterMetadataKey() []byte {
 func (*Node) kind() int               { return 2 }
 func (*InklessCluster) kind() int     { return 3 }
 func (*PartitionPlacement) kind() int { return 4 }
+func (*MetadataCluster) kind() int    { return 5 }
 
 // AppendClusterMetadata appends r's value to b.
 func AppendClusterMetadata(b []byte, r ClusterMetadataRecord) []byte {
@@ -127,6 +186,10 @@ func DecodeClusterMetadata(value []byte) (ClusterMetadataRecord, error) {
 			next = &InklessCluster{}
 		case 4:
 			next = &PartitionPlacement{}
+		case 5:
+			next = &MetadataCluster{}
+		case 10:
+			next = &FeatureLevel{}
 		default:
 			return
 		}

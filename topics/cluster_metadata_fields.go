@@ -17,7 +17,11 @@ func (r *Node) appendBody(b []byte) []byte {
 	for _, l := range r.Listeners {
 		b = AppendListener(b, 5, l)
 	}
-	return wire.AppendSint(b, 6, r.CreatedMillis)
+	b = wire.AppendSint(b, 6, r.CreatedMillis)
+	b = wire.AppendUint(b, 7, uint64(r.State))
+	b = wire.AppendString(b, 8, r.DirectoryID)
+	b = wire.AppendSint(b, 9, int64(r.ReplacedBy))
+	return wire.AppendSint(b, 15, int64(r.FeatureLevel))
 }
 
 func (r *Node) decodeBody(d *wire.Decoder) error {
@@ -35,6 +39,31 @@ func (r *Node) decodeBody(d *wire.Decoder) error {
 			r.Listeners = append(r.Listeners, DecodeListener(d))
 		case 6:
 			r.CreatedMillis = d.Sint()
+		case 7:
+			r.State = NodeState(d.Uint() & 0x7f)
+		case 8:
+			r.DirectoryID = d.String()
+		case 9:
+			r.ReplacedBy = int32(d.Sint())
+		case 15:
+			r.FeatureLevel = int32(d.Sint())
+		}
+	}
+	return d.Err()
+}
+
+func (r *MetadataCluster) appendBody(b []byte) []byte {
+	b = wire.AppendString(b, 1, r.ID)
+	return wire.AppendSint(b, 2, r.CreatedMillis)
+}
+
+func (r *MetadataCluster) decodeBody(d *wire.Decoder) error {
+	for d.Next() {
+		switch d.Field() {
+		case 1:
+			r.ID = d.String()
+		case 2:
+			r.CreatedMillis = d.Sint()
 		}
 	}
 	return d.Err()
@@ -47,7 +76,9 @@ func (r *InklessCluster) appendBody(b []byte) []byte {
 	b = wire.AppendSint(b, 4, int64(r.BatchCoordinatorPartitions))
 	b = wire.AppendSint(b, 5, int64(r.GroupCoordinatorPartitions))
 	b = wire.AppendUint(b, 6, uint64(r.State))
-	return AppendScramCredential(b, 7, r.Credential)
+	b = AppendScramCredential(b, 7, r.Credential)
+	b = appendClusterLimits(b, 8, r.Limits)
+	return wire.AppendPackedSint(b, 20, r.Nodes)
 }
 
 func (r *InklessCluster) decodeBody(d *wire.Decoder) error {
@@ -67,6 +98,10 @@ func (r *InklessCluster) decodeBody(d *wire.Decoder) error {
 			r.State = ClusterState(d.Uint() & 0x7f)
 		case 7:
 			r.Credential = DecodeScramCredential(d)
+		case 8:
+			r.Limits = decodeClusterLimits(d)
+		case 20:
+			r.Nodes = wire.PackedSint(d, r.Nodes)
 		}
 	}
 	return d.Err()
@@ -114,7 +149,9 @@ func (r *PartitionPlacement) appendBody(b []byte) []byte {
 	b = wire.AppendString(b, 1, r.Topic)
 	b = wire.AppendSint(b, 2, int64(r.Partition))
 	b = wire.AppendUint(b, 3, r.RaftGroup)
-	return wire.AppendPackedSint(b, 4, r.Voters)
+	b = wire.AppendPackedSint(b, 4, r.Voters)
+	b = wire.AppendPackedSint(b, 5, r.Target)
+	return wire.AppendUint(b, 6, r.Move)
 }
 
 func (r *PartitionPlacement) decodeBody(d *wire.Decoder) error {
@@ -128,6 +165,10 @@ func (r *PartitionPlacement) decodeBody(d *wire.Decoder) error {
 			r.RaftGroup = d.Uint()
 		case 4:
 			r.Voters = wire.PackedSint(d, r.Voters)
+		case 5:
+			r.Target = wire.PackedSint(d, r.Target)
+		case 6:
+			r.Move = d.Uint()
 		}
 	}
 	return d.Err()

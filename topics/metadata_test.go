@@ -33,9 +33,11 @@ var clusterMetadataSamples = []struct {
 	record ClusterMetadataRecord
 	key    string
 }{
-	{&Node{ID: 3, RaftAddress: "h:1", Rack: "r", Version: "v", Listeners: []BrokerListener{{Name: "n", Host: "h", Port: 1, SecurityProtocol: 2}}, CreatedMillis: 5}, "node/3"},
+	{&Node{ID: 3, RaftAddress: "h:1", Rack: "r", Version: "v", Listeners: []BrokerListener{{Name: "n", Host: "h", Port: 1, SecurityProtocol: 2}}, CreatedMillis: 5, FeatureLevel: 2}, "node/3"},
 	{&InklessCluster{Name: "c1", UUID: "AQIDBAUGBwgJCgsMDQ4PEA", CreatedMillis: 9, BatchCoordinatorPartitions: 4, GroupCoordinatorPartitions: 50,
-		State: ClusterDeleted, Credential: ScramCredential{Salt: []byte{1}, Iterations: 8192, StoredKey: []byte{2, 3}, ServerKey: []byte{4}}}, "cluster/c1"},
+		State: ClusterDeleted, Credential: ScramCredential{Salt: []byte{1}, Iterations: 8192, StoredKey: []byte{2, 3}, ServerKey: []byte{4}},
+		Limits: ClusterLimits{CommitsPerSecond: 1, BatchesPerSecond: 2, RequestsPerSecond: 3, Partitions: 4, MetadataBytes: 5, Connections: 6}}, "cluster/c1"},
+	{&FeatureLevel{Name: MetadataFeature, Level: 2}, "feature/metadata.version"},
 	{&PartitionPlacement{Topic: "__metadata.c1", Partition: 2, RaftGroup: 77, Voters: []int32{1, 2, 3}}, "placement/__metadata.c1/2"},
 }
 

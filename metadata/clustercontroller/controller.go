@@ -28,6 +28,9 @@ type Config struct {
 	NewCredential func(cluster, password string, salt []byte) (topics.ScramCredential, error)
 	Logger        *slog.Logger
 
+	// MaxFeatureLevel is the highest level of topics.MetadataFeature that this node knows, as an older release would know less; default the newest.
+	MaxFeatureLevel int32
+
 	DefaultBatchCoordinators int32 // where a spec says 0; default 2
 	DefaultGroupCoordinators int32 // where a spec says 0; default 4
 }
@@ -39,6 +42,9 @@ func (c *Config) SetDefaults() {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.MaxFeatureLevel == 0 {
+		c.MaxFeatureLevel = topics.NewestFeatureLevel
 	}
 	if c.DefaultBatchCoordinators == 0 {
 		c.DefaultBatchCoordinators = 2
@@ -147,7 +153,15 @@ func (c *Controller) secret() string {
 	return base64.RawURLEncoding.EncodeToString(append(a[:], b[:]...))
 }
 
+// propose refuses what the feature level does not allow yet.
 func (c *Controller) propose(ctx context.Context, cmd state.Command) error {
+	if err := c.allowed(cmd); err != nil {
+		return err
+	}
+	return c.proposeUngated(ctx, cmd)
+}
+
+func (c *Controller) proposeUngated(ctx context.Context, cmd state.Command) error {
 	result, err := c.cfg.Log.Propose(ctx, state.Encode(c.cfg.Clock.Now().UnixMilli(), cmd))
 	if err != nil {
 		return fmt.Errorf("%s: %w", topics.ClusterMetadata, err)

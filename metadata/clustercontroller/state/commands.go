@@ -9,12 +9,15 @@ import (
 	"github.com/inkwell-project/inkwell/topics"
 )
 
-// version of the commands that this release writes, and the newest that it knows.
-const version = 1
+// newestVersion of a command that this release knows. A command's version is the feature level of the Metadata cluster from which on it may be proposed, so that
+// who does not know it can say what is needed.
+const newestVersion = uint64(topics.NewestFeatureLevel)
 
 // Command is one of the commands below.
 type Command interface {
 	field() int
+	// level of topics.MetadataFeature from which on the command may be proposed
+	level() int32
 	append(b []byte) []byte
 }
 
@@ -41,6 +44,10 @@ type RegisterNode struct {
 func (*CreateCluster) field() int { return 3 }
 func (*DeleteCluster) field() int { return 4 }
 func (*RegisterNode) field() int  { return 5 }
+
+func (*CreateCluster) level() int32 { return topics.FeatureLevel1 }
+func (*DeleteCluster) level() int32 { return topics.FeatureLevel1 }
+func (*RegisterNode) level() int32  { return topics.FeatureLevel1 }
 
 func (c *CreateCluster) append(b []byte) []byte {
 	b = wire.AppendString(b, 1, string(c.Name))
@@ -116,9 +123,18 @@ func (c *RegisterNode) decode(d *wire.Decoder) error {
 
 // Encode writes a command with the leader's time.
 func Encode(nowMillis int64, c Command) []byte {
-	b := wire.AppendUint(nil, 1, version)
+	b := wire.AppendUint(nil, 1, uint64(c.level()))
 	b = wire.AppendSint(b, 2, nowMillis)
 	return wire.AppendMessage(b, c.field(), c.append)
+}
+
+// embed decodes the current field into c.
+func embed[C interface {
+	Command
+	decode(d *wire.Decoder) error
+}](d *wire.Decoder, c C) C {
+	d.Embedded(c.decode)
+	return c
 }
 
 // Decode reads what Encode wrote; an error wraps raftlog.ErrHalt.
@@ -127,8 +143,8 @@ func Decode(b []byte) (nowMillis int64, c Command, err error) {
 	for d.Next() {
 		switch d.Field() {
 		case 1:
-			if v := d.Uint(); v > version {
-				d.Fail(fmt.Errorf("command version %d, this release knows up to %d", v, version))
+			if v := d.Uint(); v > newestVersion {
+				d.Fail(fmt.Errorf("the command needs a release that knows version %d, this one knows up to %d", v, newestVersion))
 			}
 		case 2:
 			nowMillis = d.Sint()
@@ -144,6 +160,26 @@ func Decode(b []byte) (nowMillis int64, c Command, err error) {
 			node := &RegisterNode{}
 			d.Embedded(node.decode)
 			c = node
+		case 6:
+			c = embed(d, &InitCluster{})
+		case 7:
+			c = embed(d, &SetNodeState{})
+		case 8:
+			c = embed(d, &PlanMoves{})
+		case 9:
+			c = embed(d, &CompleteMove{})
+		case 10:
+			c = embed(d, &SetClusterNodes{})
+		case 11:
+			c = embed(d, &AddBatchCoordinators{})
+		case 20:
+			alter := &AlterCluster{}
+			d.Embedded(alter.decode)
+			c = alter
+		case 21:
+			feature := &SetFeatureLevel{}
+			d.Embedded(feature.decode)
+			c = feature
 		}
 	}
 	if err := d.Err(); err != nil {

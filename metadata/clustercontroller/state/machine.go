@@ -44,7 +44,23 @@ func (Machine) Apply(tx statestore.Tx, _ uint64, command []byte) (any, []raftlog
 	case *DeleteCluster:
 		err = a.deleteCluster(c)
 	case *RegisterNode:
-		a.registerNode(c)
+		err = a.registerNode(c)
+	case *InitCluster:
+		a.initCluster(c)
+	case *SetNodeState:
+		err = a.setNodeState(c)
+	case *PlanMoves:
+		a.planMoves(c)
+	case *CompleteMove:
+		a.completeMove(c)
+	case *SetClusterNodes:
+		err = a.setClusterNodes(c)
+	case *AddBatchCoordinators:
+		err = a.addBatchCoordinators(c)
+	case *AlterCluster:
+		err = a.alterCluster(c)
+	case *SetFeatureLevel:
+		err = a.setFeatureLevel(c)
 	}
 	return Result{Err: err}, a.records, nil
 }
@@ -68,13 +84,14 @@ func (a *apply) createCluster(c *CreateCluster) error {
 	}
 	for _, t := range partitionsOf(c.Name, c.BatchCoordinators, c.GroupCoordinators) {
 		for p := range t.partitions {
-			a.put(placementKey(t.topic, p), &topics.PartitionPlacement{Topic: t.topic, Partition: p, RaftGroup: a.takeGroup(), Voters: c.Voters})
+			group := a.takeGroup()
+			a.put(placementKey(t.topic, p), &topics.PartitionPlacement{Topic: t.topic, Partition: p, RaftGroup: group, Voters: Rotated(c.Voters, group)})
 		}
 	}
 	// Last: who reads the topic in order finds the placements before the cluster that needs them.
 	a.put(clusterKey(c.Name), &topics.InklessCluster{
 		Name: c.Name, UUID: c.UUID, CreatedMillis: a.now, BatchCoordinatorPartitions: c.BatchCoordinators, GroupCoordinatorPartitions: c.GroupCoordinators,
-		State: topics.ClusterActive, Credential: c.Credential,
+		State: topics.ClusterActive, Credential: c.Credential, Nodes: Sorted(c.Voters),
 	})
 	return nil
 }
@@ -94,17 +111,6 @@ func (a *apply) deleteCluster(c *DeleteCluster) error {
 		}
 	}
 	return nil
-}
-
-func (a *apply) registerNode(c *RegisterNode) {
-	node := c.Node
-	node.CreatedMillis = a.now
-	if value, ok := a.tx.Get(nodeKey(node.ID)); ok {
-		if record, err := topics.DecodeClusterMetadata(value); err == nil { // what this machine wrote itself
-			node.CreatedMillis = record.(*topics.Node).CreatedMillis
-		}
-	}
-	a.put(nodeKey(node.ID), &node)
 }
 
 // takeGroup hands out Raft groups; none is used twice.

@@ -46,6 +46,11 @@ func TestScenarios(t *testing.T) {
 						text = fmt.Sprintf("%s created=%d", r.RaftAddress, r.CreatedMillis)
 					case *topics.InklessCluster:
 						text = fmt.Sprintf("%v created=%d credential=%v", r.State, r.CreatedMillis, r.Credential.StoredKey != nil)
+						if r.Limits != (topics.ClusterLimits{}) {
+							text += fmt.Sprintf(" limits=%v key=%x", r.Limits, r.Credential.StoredKey)
+						}
+					case *topics.FeatureLevel:
+						text = fmt.Sprint(r.Level)
 					case *topics.PartitionPlacement:
 						text = fmt.Sprintf("group=%d voters=%v", r.RaftGroup, r.Voters)
 					}
@@ -80,6 +85,28 @@ func parse(t *testing.T, d *datadriven.TestData) Command {
 	case "create":
 		return &CreateCluster{Name: kafka.ClusterID(name), UUID: "u", BatchCoordinators: int32(batch), GroupCoordinators: int32(group),
 			Credential: topics.ScramCredential{StoredKey: []byte{1}}, Voters: []int32{1}}
+	case "alter":
+		c := &AlterCluster{Name: kafka.ClusterID(name)}
+		var limit topics.LimitChange
+		var value int
+		d.MaybeScanArgs(t, "limit", &limit.Name)
+		d.MaybeScanArgs(t, "value", &value)
+		if limit.Value = int64(value); limit.Name != "" {
+			c.Limits = append(c.Limits, limit)
+		}
+		for arg, state := range map[string]topics.ClusterState{"suspend": topics.ClusterSuspended, "resume": topics.ClusterActive, "delete": topics.ClusterDeleted} {
+			if d.HasArg(arg) {
+				c.State = state
+			}
+		}
+		if d.HasArg("credential") {
+			c.Credential = topics.ScramCredential{StoredKey: []byte{2}}
+		}
+		return c
+	case "feature":
+		level := 0
+		d.ScanArgs(t, "level", &level)
+		return &SetFeatureLevel{Level: int32(level)}
 	case "delete":
 		return &DeleteCluster{Name: kafka.ClusterID(name)}
 	}
@@ -92,6 +119,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add(Encode(1, &RegisterNode{Node: topics.Node{ID: 4, RaftAddress: "a"}}))
 	f.Add(Encode(1, &CreateCluster{Name: "c", UUID: "u", BatchCoordinators: 3, GroupCoordinators: 2, Voters: []int32{1}}))
 	f.Add(Encode(1, &DeleteCluster{Name: "c"}))
+	f.Add(Encode(1, &AlterCluster{Name: "c", Limits: []topics.LimitChange{{Name: "max.partitions", Value: 4}}, State: topics.ClusterSuspended, Credential: topics.ScramCredential{StoredKey: []byte{1}}}))
+	f.Add(Encode(1, &SetFeatureLevel{Level: 2}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		ts, c, err := Decode(b)
 		if err != nil {
