@@ -23,7 +23,7 @@ type placements map[string][]*topics.PartitionPlacement
 
 // startTenant opens the logs that are placed on this node and starts their coordinators.
 func (n *Node) startTenant(c *topics.InklessCluster, placed placements) (t *tenant, err error) {
-	t = &tenant{cluster: c.Name, uuid: c.UUID, credential: c.Credential, clock: n.cfg.Clock, logs: n.logs}
+	t = &tenant{cluster: c.Name, uuid: c.UUID, credential: c.Credential, clock: n.cfg.Clock, logs: n.logs, directory: n}
 	defer func(started *tenant) { // `return nil, err` has t forget it
 		if err != nil {
 			_ = started.close() // err says what went wrong

@@ -34,6 +34,7 @@ type tenant struct {
 	batch       []*batchcoordinator.Coordinator
 	groups      []*groupcoordinator.Coordinator
 
+	directory    directory
 	logs         *raftlog.Node
 	groupIDs     []uint64 // of its Raft groups
 	stopWatching context.CancelFunc
@@ -87,7 +88,11 @@ func onBatchCoordinator[Q, A any](t *tenant, ctx context.Context, partition int3
 		var none A
 		return none, err
 	}
-	return call(c, ctx, req)
+	answer, err := call(c, ctx, req)
+	if err != nil {
+		err = t.hinted(t.batchLogs[partition], err)
+	}
+	return answer, err
 }
 
 // CommitObjects implements rpc.ObjectCommitter.
@@ -132,7 +137,11 @@ func (t *tenant) CompleteWork(ctx context.Context, req *rpc.CompleteWorkRequest)
 
 // AllocateProducerIDs implements rpc.ProducerIDAllocator.
 func (t *tenant) AllocateProducerIDs(ctx context.Context, req *rpc.AllocateProducerIDsRequest) (*rpc.AllocateProducerIDsResponse, error) {
-	return t.controller.AllocateProducerIDs(ctx, req)
+	resp, err := t.controller.AllocateProducerIDs(ctx, req)
+	if err != nil {
+		return nil, t.hinted(t.metadataLog, err)
+	}
+	return resp, nil
 }
 
 // DescribeCluster implements rpc.ClusterDescriber.
@@ -147,7 +156,7 @@ func (t *tenant) Forward(ctx context.Context, req *rpc.ForwardRequest) (*rpc.For
 	case rpc.TargetController:
 		resp, offset, err := t.controller.Handle(ctx, req.Client, req.Request)
 		if err != nil {
-			return nil, err
+			return nil, t.hinted(t.metadataLog, err)
 		}
 		return &rpc.ForwardResponse{Response: resp, MetadataOffset: offset}, nil
 	case rpc.TargetGroup:
@@ -158,6 +167,9 @@ func (t *tenant) Forward(ctx context.Context, req *rpc.ForwardRequest) (*rpc.For
 	}
 	if partition < 0 || int(partition) >= len(t.groups) {
 		return nil, fmt.Errorf("__consumer_offsets-%d: %w", partition, kerr.NotCoordinator)
+	}
+	if err := t.leads("__consumer_offsets", partition, t.groupLogs[partition]); err != nil {
+		return nil, err // groups answer it inside their own answers, where there is no room for the hint
 	}
 	resp, err := t.groups[partition].Handle(ctx, req.Client, req.Request)
 	if err != nil {
@@ -175,12 +187,16 @@ func (t *tenant) FollowTopic(ctx context.Context, req *rpc.FollowTopicRequest) (
 	if err != nil {
 		return nil, err
 	}
+	// A replica that lags would call offsets out of range that are not.
+	if err := t.leads(req.Topic, req.Partition, log); err != nil {
+		return nil, err
+	}
 	resp, err := readTopic(log, req)
 	if err != nil || len(resp.Records) > 0 || req.MaxWaitMillis <= 0 {
 		return resp, err
 	}
 	if err := waitForRecords(ctx, t.clock, log, req); err != nil {
-		return nil, err
+		return nil, t.hinted(log, err)
 	}
 	return readTopic(log, req)
 }
@@ -199,18 +215,38 @@ func (t *tenant) followed(topic string, partition int32) (raftlog.Log, error) {
 	return logs[partition], nil
 }
 
-// waitForRecords returns nil when there is something to read or the poll's time is over.
+// waitForRecords returns nil when there is something to read or the poll's time is over, and NOT_COORDINATOR when another node leads.
 func waitForRecords(ctx context.Context, c clock.Clock, log raftlog.Log, req *rpc.FollowTopicRequest) error {
 	wait := min(time.Duration(req.MaxWaitMillis)*time.Millisecond, maxFollowWait)
 	polling, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	timer := c.AfterFunc(wait, func() { cancel(errPollOver) })
 	defer timer.Stop()
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel(nil)
+	watching.Go(func() { endWhenDeposed(polling, log, cancel) })
 	err := log.Wait(polling, req.Offset)
 	if errors.Is(context.Cause(polling), errPollOver) {
 		return nil
 	}
 	return err
+}
+
+// endWhenDeposed cancels when the replica leads no more, or returns when ctx ends.
+func endWhenDeposed(ctx context.Context, log raftlog.Log, cancel context.CancelCauseFunc) {
+	for {
+		changed := log.LeadershipChanged()
+		if !log.Leadership().IsLeader {
+			cancel(fmt.Errorf("another node leads now: %w", kerr.NotCoordinator))
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 var errPollOver = errors.New("the long poll's time is over")

@@ -47,10 +47,11 @@ type ListClustersResponse struct {
 type InklessClusterSummary struct {
 	Name              kafka.ClusterID
 	UUID              string
-	State             string // "active" or "deleted"
+	State             string // "active", "suspended" or "deleted"
 	CreatedMillis     int64
 	BatchCoordinators int32
 	GroupCoordinators int32
+	Limits            []NamedLimit // those that are set
 }
 
 // DescribeInklessClusterRequest names one cluster.

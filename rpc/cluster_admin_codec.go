@@ -79,7 +79,8 @@ func (c *InklessClusterSummary) append(b []byte) []byte {
 	b = wire.AppendString(b, 3, c.State)
 	b = wire.AppendSint(b, 4, c.CreatedMillis)
 	b = wire.AppendSint(b, 5, int64(c.BatchCoordinators))
-	return wire.AppendSint(b, 6, int64(c.GroupCoordinators))
+	b = wire.AppendSint(b, 6, int64(c.GroupCoordinators))
+	return appendLimits(b, 7, c.Limits)
 }
 
 func decodeClusterSummary(d *wire.Decoder, c *InklessClusterSummary) {
@@ -96,6 +97,8 @@ func decodeClusterSummary(d *wire.Decoder, c *InklessClusterSummary) {
 		c.BatchCoordinators = int32(d.Sint())
 	case 6:
 		c.GroupCoordinators = int32(d.Sint())
+	case 7:
+		c.Limits = embedded(d, c.Limits, decodeLimit)
 	}
 }
 

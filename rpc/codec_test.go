@@ -16,6 +16,7 @@ func messages() []Message {
 		&DeleteRecordsRequest{}, &DeleteRecordsResponse{}, &DescribePartitionsRequest{}, &DescribePartitionsResponse{}, &RequestWorkRequest{}, &RequestWorkResponse{},
 		&CheckReleasedRequest{}, &CheckReleasedResponse{}, &CompleteWorkRequest{}, &CompleteWorkResponse{}, &FollowTopicRequest{}, &FollowTopicResponse{},
 		&DescribeClusterRequest{}, &DescribeClusterResponse{}, &AllocateProducerIDsRequest{}, &AllocateProducerIDsResponse{},
+		&FindLeadersRequest{}, &FindLeadersResponse{},
 		&CreateClusterRequest{}, &CreateClusterResponse{}, &ListClustersRequest{}, &ListClustersResponse{},
 		&DescribeInklessClusterRequest{}, &DescribeInklessClusterResponse{}, &DeleteClusterRequest{}, &DeleteClusterResponse{},
 	}

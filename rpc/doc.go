@@ -23,4 +23,5 @@ type MetadataCluster interface {
 	Forwarder
 	ProducerIDAllocator
 	ClusterDescriber
+	LeaderFinder
 }

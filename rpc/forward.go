@@ -31,6 +31,8 @@ const (
 	TargetController TargetKind = iota
 	TargetGroup
 	TargetGroupPartition
+	// TargetBatchCoordinator takes no proxied requests; FindLeaders lists its partitions.
+	TargetBatchCoordinator
 )
 
 // Client describes on whose behalf a request is proxied.

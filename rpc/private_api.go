@@ -23,6 +23,7 @@ const (
 	KeyFollowTopic         int16 = 20008
 	KeyAllocateProducerIDs int16 = 20009
 	KeyDescribeCluster     int16 = 20010
+	KeyFindLeaders         int16 = 20011
 )
 
 // Keys of the private APIs of ClusterAdmin, for administrators of the Metadata Kafka Cluster.
@@ -37,6 +38,7 @@ const (
 const (
 	EnvelopeTargetTag         uint32 = 20000 // request: the Target
 	EnvelopeMetadataOffsetTag uint32 = 20000 // response: the metadata offset, a sint64
+	EnvelopeLeaderTag         uint32 = 20001 // response with NOT_COORDINATOR: where the leader is, a NotLeader
 )
 
 // unknownOutcomeCode is kafka.ErrUnknownOutcome on the wire; Kafka's codes are non-negative but for UNKNOWN_SERVER_ERROR (-1).
@@ -58,13 +60,18 @@ func (r *Reply) Append(b []byte) []byte {
 	if errors.Is(r.Err, kafka.ErrUnknownOutcome) {
 		code = unknownOutcomeCode
 	}
-	return wire.AppendString(wire.AppendSint(b, 1, code), 2, r.Err.Error())
+	b = wire.AppendString(wire.AppendSint(b, 1, code), 2, r.Err.Error())
+	if hint := LeaderHint(r.Err); hint != nil {
+		b = wire.AppendBytes(b, 4, hint)
+	}
+	return b
 }
 
 // Decode reads what Append wrote; Body aliases b.
 func (r *Reply) Decode(b []byte) error {
 	var code int64
 	var text string
+	var hint []byte
 	err := decode(b, func(d *wire.Decoder) {
 		switch d.Field() {
 		case 1:
@@ -73,6 +80,8 @@ func (r *Reply) Decode(b []byte) error {
 			text = d.String()
 		case 3:
 			r.Body = d.Bytes()
+		case 4:
+			hint = d.Bytes()
 		}
 	})
 	switch {
@@ -81,7 +90,7 @@ func (r *Reply) Decode(b []byte) error {
 	case code == unknownOutcomeCode:
 		r.Err = fmt.Errorf("%s: %w", text, kafka.ErrUnknownOutcome)
 	case code != 0:
-		r.Err = fmt.Errorf("%s: %w", text, kerr.ErrorForCode(int16(code)))
+		r.Err = WithLeaderHint(fmt.Errorf("%s: %w", text, kerr.ErrorForCode(int16(code))), hint)
 	}
 	return nil
 }

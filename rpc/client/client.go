@@ -279,6 +279,12 @@ func (c *Client) DescribeCluster(ctx context.Context, req *rpc.DescribeClusterRe
 	return answer, call(ctx, c, reads, 0, rpc.KeyDescribeCluster, req, answer)
 }
 
+// FindLeaders implements rpc.LeaderFinder.
+func (c *Client) FindLeaders(ctx context.Context, req *rpc.FindLeadersRequest) (*rpc.FindLeadersResponse, error) {
+	answer := new(rpc.FindLeadersResponse)
+	return answer, call(ctx, c, reads, 0, rpc.KeyFindLeaders, req, answer)
+}
+
 // Forward implements rpc.Forwarder with Kafka's Envelope. ctx bounds it, for JoinGroup may park for minutes.
 func (c *Client) Forward(ctx context.Context, req *rpc.ForwardRequest) (*rpc.ForwardResponse, error) {
 	envelope := kmsg.NewPtrEnvelopeRequest()

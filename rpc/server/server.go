@@ -35,6 +35,7 @@ func APIs(tenants Tenants) []listener.API {
 		private(tenants, rpc.KeyFollowTopic, rpc.MetadataCluster.FollowTopic),
 		private(tenants, rpc.KeyAllocateProducerIDs, rpc.MetadataCluster.AllocateProducerIDs),
 		private(tenants, rpc.KeyDescribeCluster, rpc.MetadataCluster.DescribeCluster),
+		private(tenants, rpc.KeyFindLeaders, rpc.MetadataCluster.FindLeaders),
 		{Key: kmsg.Envelope.Int16(), Serve: func(ctx context.Context, r *listener.Request) { r.Reply(envelope(ctx, tenants, r)) }},
 	}
 }
@@ -77,6 +78,9 @@ func envelope(ctx context.Context, tenants Tenants, r *listener.Request) *kmsg.E
 	resp, err := proxied(ctx, tenants, r.Conn.Principal, r.Message.(*kmsg.EnvelopeRequest))
 	if err != nil {
 		out.ErrorCode = kafka.ErrorCode(err)
+		if hint := rpc.LeaderHint(err); hint != nil {
+			out.UnknownTags.Set(rpc.EnvelopeLeaderTag, hint)
+		}
 		return out
 	}
 	out.ResponseData = resp.Response.AppendTo(nil)

@@ -234,6 +234,10 @@ func (c *cluster) DescribeCluster(ctx context.Context, req *rpc.DescribeClusterR
 	return answer(c, ctx, req, &rpc.DescribeClusterResponse{Cluster: "c1", UUID: "uuid", BatchCoordinators: 4, GroupCoordinators: 50})
 }
 
+func (c *cluster) FindLeaders(ctx context.Context, req *rpc.FindLeadersRequest) (*rpc.FindLeadersResponse, error) {
+	return answer(c, ctx, req, &rpc.FindLeadersResponse{Self: 1})
+}
+
 func (c *cluster) Forward(ctx context.Context, req *rpc.ForwardRequest) (*rpc.ForwardResponse, error) {
 	return c.forward(ctx, req)
 }
