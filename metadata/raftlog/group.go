@@ -43,13 +43,17 @@ type group struct {
 	tail    *tail
 
 	// Owned by the event loop.
-	raw         *raft.RawNode
-	storage     *groupStorage
-	conf        *pb.ConfState
-	dirty       bool
-	leads       bool // Raft says that this replica leads
-	reads       []readBatch
-	readsInWork []*read // of the inbox that is being fed
+	raw          *raft.RawNode
+	storage      *groupStorage
+	conf         *pb.ConfState
+	dirty        bool
+	leads        bool // Raft says that this replica leads
+	reads        []readBatch
+	readsInWork  []*read // of the inbox that is being fed
+	leadFrom     uint64  // the end of the log when this replica became leader
+	changing     *memberWait
+	changingTerm uint64
+	quiesced     bool
 
 	// Owned by whoever applies; one at a time.
 	applied    appliedState
@@ -192,6 +196,7 @@ func (g *group) end(reason error) bool {
 func (g *group) halt(reason error) {
 	if g.end(fmt.Errorf("%w: %s is halted: %w", kerr.CoordinatorNotAvailable, g.name, reason)) {
 		g.node.metrics.halted.Inc()
+		g.node.setCondition(g, conditionOf(reason), reason)
 		g.log.Error("this partition is halted; others go on", "err", reason)
 	}
 }
@@ -218,7 +223,11 @@ func (g *group) setLeadership(l Leadership) {
 func (g *group) observe() {
 	status := g.raw.BasicStatus()
 	term, leads := status.GetTerm(), status.RaftState == raft.StateLeader
+	if leads && !g.leads {
+		g.leadFrom = lastIndex(g.storage.Group)
+	}
 	g.leads = leads
+	g.checkChange()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.ended != nil {
@@ -236,3 +245,6 @@ func (g *group) sole() bool {
 	c := g.conf
 	return len(c.GetVoters()) == 1 && c.GetVoters()[0] == raftID(g.node.cfg.NodeID) && len(c.GetLearners()) == 0 && len(c.GetVotersOutgoing()) == 0
 }
+
+// wakeUp ends quiescence. It runs in the event loop.
+func (g *group) wakeUp() { g.quiesced = false }

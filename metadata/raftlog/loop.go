@@ -115,6 +115,12 @@ func (n *Node) feed(w *work) {
 	for _, control := range w.controls {
 		control()
 	}
+	if len(w.messages) > 0 {
+		now := n.cfg.Clock.Now()
+		for _, m := range w.messages {
+			n.heard[NodeOf(m.Raft.GetFrom())] = now
+		}
+	}
 	for _, m := range w.messages {
 		if g := n.groups[m.Group]; g != nil && !g.over.Load() {
 			// An error means that the message is not for this replica any more.
@@ -251,6 +257,7 @@ func (g *group) changeMembers(e *pb.Entry) *pb.ConfState {
 	}
 	g.conf = g.raw.ApplyConfChange(change)
 	g.storage.confIndex = e.GetIndex()
+	g.checkChange()
 	return g.conf
 }
 

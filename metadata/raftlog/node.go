@@ -6,10 +6,9 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"go.etcd.io/raft/v3"
-	pb "go.etcd.io/raft/v3/raftpb"
 
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/metadata/raftlog/wal"
@@ -45,12 +44,17 @@ type Node struct {
 	viewMu      sync.RWMutex // held while the store is read; Close takes it before the store goes
 	storeClosed bool
 
+	conditionsMu      sync.Mutex // guards the two below
+	conditions        map[uint64]ReplicaCondition
+	conditionsChanged chan struct{} // closed at the next change
+
 	// Owned by the event loop; by Close when that has ended.
 	log         *wal.Log
 	groups      map[uint64]*group
 	dirty       []*group
 	order       []*group // by start, so that ticks have an order
 	readContext uint64
+	heard       map[int32]time.Time // when anything arrived from a node
 }
 
 // Open opens the data folder and starts the event loop. No group serves before StartGroup.
@@ -63,6 +67,7 @@ func Open(cfg Config) (_ *Node, err error) {
 		cfg: cfg, nonce: cfg.Rand.Uint64(), inbox: newInbox(), applies: newApplyQueue(), metrics: newMetrics(cfg.Registerer),
 		stop: make(chan struct{}), loopDone: make(chan struct{}), failed: make(chan error, 1),
 		compactDue: make(chan struct{}, 1), groups: map[uint64]*group{},
+		heard: map[int32]time.Time{}, conditions: map[uint64]ReplicaCondition{}, conditionsChanged: make(chan struct{}),
 	}
 	if err := n.openFiles(); err != nil {
 		return nil, errors.Join(err, n.closeFiles())
@@ -152,24 +157,6 @@ func (n *Node) report(id uint64, fn func(*group)) {
 			}
 		})
 	})
-}
-
-// ChangeMembers proposes a change of a group's replicas, one at a time, on its leader. It returns when the change was proposed.
-func (n *Node) ChangeMembers(id uint64, change *pb.ConfChangeV2) error {
-	var err error
-	if doErr := n.do(func() {
-		g := n.groups[id]
-		switch {
-		case g == nil || g.raw.BasicStatus().RaftState != raft.StateLeader:
-			err = kerr.NotCoordinator
-		default:
-			g.guard(func() { err = g.raw.ProposeConfChange(change) })
-			n.markDirty(g)
-		}
-	}); doErr != nil {
-		return doErr
-	}
-	return err
 }
 
 // do runs fn in the event loop and waits for it.

@@ -189,11 +189,9 @@ func TestThreeReplicas(t *testing.T) {
 	// A fourth joins as a learner, then as a voter.
 	fourth := &replica{fs: vfs.NewMem()}
 	w.open(t, fourth, 3, nil)
-	for _, kind := range []pb.ConfChangeType{pb.ConfChangeAddLearnerNode, pb.ConfChangeAddNode} {
-		id := raftID(3)
+	for _, kind := range []ChangeKind{AddLearner, Promote} {
 		leader = leaderOf(t, replicas...)
-		change := &pb.ConfChangeV2{Changes: []*pb.ConfChangeSingle{{Type: kind.Enum(), NodeId: &id}}}
-		if err := leader.node.ChangeMembers(5, change); err != nil {
+		if err := leader.node.ChangeMembers(t.Context(), 5, MemberChange{kind, 3}); err != nil {
 			t.Fatal(err)
 		}
 		_, next := leader.log.Bounds()

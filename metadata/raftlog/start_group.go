@@ -185,6 +185,7 @@ func (n *Node) StopGroup(id uint64) error {
 		}
 		g.reads = nil
 		n.metrics.groups.Set(float64(len(n.order)))
+		n.setCondition(g, 0, nil)
 		g.end(fmt.Errorf("%w: %s was stopped: %w", kerr.CoordinatorNotAvailable, g.name, kafka.ErrClosed))
 	}); err != nil {
 		return err
