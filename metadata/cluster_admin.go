@@ -39,6 +39,7 @@ func summary(c *topics.InklessCluster) rpc.InklessClusterSummary {
 	return rpc.InklessClusterSummary{
 		Name: c.Name, UUID: c.UUID, State: c.State.String(), CreatedMillis: c.CreatedMillis,
 		BatchCoordinators: c.BatchCoordinatorPartitions, GroupCoordinators: c.GroupCoordinatorPartitions,
+		Limits: limitsOf(c),
 	}
 }
 

@@ -70,6 +70,7 @@ func (n *Node) serve() error {
 	}
 	apis := append(handlers.APIs(), server.APIs(n)...)
 	apis = append(apis, server.AdminAPIs(n, n.isAdmin)...)
+	apis = append(apis, server.AlterAPIs(n, n.isAdmin)...)
 	n.listener, err = listener.New(listener.Config{
 		Name: "METADATA", Listener: n.cfg.Listener, APIs: apis, TLS: n.cfg.TLS, Authenticator: authenticator, OutOfOrder: true,
 		// A broker has one connection for everything, also for all JoinGroups and long polls that are parked: they must not keep its commits out.

@@ -19,6 +19,7 @@ func messages() []Message {
 		&FindLeadersRequest{}, &FindLeadersResponse{},
 		&CreateClusterRequest{}, &CreateClusterResponse{}, &ListClustersRequest{}, &ListClustersResponse{},
 		&DescribeInklessClusterRequest{}, &DescribeInklessClusterResponse{}, &DeleteClusterRequest{}, &DeleteClusterResponse{},
+		&AlterClusterRequest{}, &AlterClusterResponse{}, &RotateCredentialRequest{}, &RotateCredentialResponse{}, &ListFeaturesRequest{}, &ListFeaturesResponse{}, &UpgradeFeaturesRequest{},
 	}
 }
 
