@@ -24,6 +24,10 @@ const (
 	KeyAllocateProducerIDs int16 = 20009
 	KeyDescribeCluster     int16 = 20010
 	KeyFindLeaders         int16 = 20011
+	KeyRenewWork           int16 = 20012
+	KeyFailWork            int16 = 20013
+	KeyDescribeWork        int16 = 20014
+	KeyRetryWork           int16 = 20015
 )
 
 // Keys of the private APIs of ClusterAdmin, for administrators of the Metadata Kafka Cluster.
@@ -32,6 +36,19 @@ const (
 	KeyListClusters           int16 = 20101
 	KeyDescribeInklessCluster int16 = 20102
 	KeyDeleteCluster          int16 = 20103
+)
+
+// Keys of the private APIs of NodeAdmin, for administrators, and of NodePeers, for the nodes themselves.
+const (
+	KeyListNodes            int16 = 20110
+	KeySetNode              int16 = 20111
+	KeyAddBatchCoordinators int16 = 20112
+
+	KeyDescribeNodes int16 = 20200
+	KeyRegisterNode  int16 = 20201
+	KeyNodeStatus    int16 = 20202
+	KeyCompleteMove  int16 = 20203
+	KeyDescribeGroup int16 = 20204
 )
 
 // Tags of Kafka's Envelope request and response (key 58) that carry what a proxied call needs beyond Kafka's own fields.
