@@ -36,6 +36,10 @@ type Bucket interface {
 	// changes nothing. body is only read, and not after the return; an implementation that retries reads it again from the start.
 	// An error other than ErrExists and ErrDenied leaves the outcome unknown.
 	PutIfAbsent(ctx context.Context, key string, body [][]byte) error
+	// StartUpload begins an object that is put in parts of partBytes, at least MinPartBytes, so that it is never in memory as a whole.
+	StartUpload(ctx context.Context, key string, partBytes int) (Upload, error)
+	// AbortUploads throws away the unfinished uploads of keys with the prefix, whoever began them, and says how many.
+	AbortUploads(ctx context.Context, prefix string) (int, error)
 	// GetRange fills dst with the object's bytes from offset on. Fewer bytes than len(dst) is ErrShortRead.
 	GetRange(ctx context.Context, key string, offset int64, dst []byte) error
 	// Head describes one object.

@@ -9,6 +9,7 @@
 //   - Bytes: an object never changes once it is visible, and is visible whole or not at all. A body is read, never
 //     written or kept; dst of GetRange belongs to the caller again when the call returns.
 //   - Concurrency: every method may be called by many at once. Of many PutIfAbsent of one key one wins.
+//   - Parts: an Upload is an object that comes in parts, for what is too large for memory. Completing it is a put like any other.
 //   - Failure: PutIfAbsent has three outcomes: stored (nil), refused (ErrExists, ErrDenied), unknown (any other error).
 //     Backends make one attempt and map what the store says to the errors of this package; Retrying repeats, with a
 //     deadline for each attempt and one for all, and settles an unknown outcome by comparing bytes.

@@ -29,6 +29,7 @@ type Bucket struct {
 	mu      sync.RWMutex // guards what follows
 	objects map[string]object
 	keys    []string // of objects, sorted
+	uploads []*upload
 }
 
 type object struct {

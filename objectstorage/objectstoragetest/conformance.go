@@ -48,6 +48,10 @@ func (s Suite) Run(t *testing.T, open Factory) {
 		{"list in pages, delete all in one call", pagesAndDeleteMany},
 		{"a deleted key is free again", deletedKeyIsFree},
 		{"parallel work", parallel},
+		{"an upload in parts", uploadInParts},
+		{"an upload to a taken key", s.uploadToTakenKey},
+		{"an upload that is given up", uploadAborted},
+		{"uploads that are forgotten", uploadsForgotten},
 		{"an ended ctx", endedContext},
 		{"a closed bucket", closed},
 	} {

@@ -1,0 +1,43 @@
+package objectstorage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Bounds of uploads that every backend can hold to. They are S3's; only S3 refuses smaller parts.
+const (
+	MinPartBytes   = 5 << 20
+	MaxUploadParts = 10_000
+)
+
+// ErrUpload: the upload is unknown, because it was completed or aborted, or lacks a part.
+var ErrUpload = errors.New("no such upload, or a part of it is missing")
+
+// Upload is an object that is put in parts. Its methods may be called by many; nothing is visible before Complete.
+type Upload interface {
+	// PutPart stores part number of the object, counted from 0. Every part but the last has the partBytes of StartUpload, the last one has 1 to
+	// partBytes. A part may be put again, with the same bytes. body is as in PutIfAbsent.
+	PutPart(ctx context.Context, number int, body [][]byte) error
+	// Complete makes the object of the parts 0 to parts-1 visible, durably before it returns nil, with the outcomes of PutIfAbsent.
+	Complete(ctx context.Context, parts int) error
+	// Abort throws the parts away. After Complete it does nothing.
+	Abort(ctx context.Context) error
+}
+
+// CheckPart refuses what no backend takes.
+func CheckPart(number int, bytes int64, partBytes int) error {
+	if number < 0 || number >= MaxUploadParts || bytes < 1 || bytes > int64(partBytes) {
+		return fmt.Errorf("part %d of %d bytes; numbers are 0 to %d, sizes 1 to %d", number, bytes, MaxUploadParts-1, partBytes)
+	}
+	return nil
+}
+
+// CheckUpload refuses a part size that makes no sense.
+func CheckUpload(key string, partBytes int) error {
+	if partBytes < 1 {
+		return fmt.Errorf("upload %s: parts of %d bytes", key, partBytes)
+	}
+	return CheckKey(key)
+}
