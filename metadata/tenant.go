@@ -135,6 +135,26 @@ func (t *tenant) CompleteWork(ctx context.Context, req *rpc.CompleteWorkRequest)
 	return onBatchCoordinator(t, ctx, req.Coordinator, req, (*batchcoordinator.Coordinator).CompleteWork)
 }
 
+// RenewWork implements rpc.WorkRequester.
+func (t *tenant) RenewWork(ctx context.Context, req *rpc.RenewWorkRequest) (*rpc.RenewWorkResponse, error) {
+	return onBatchCoordinator(t, ctx, req.Coordinator, req, (*batchcoordinator.Coordinator).RenewWork)
+}
+
+// FailWork implements rpc.WorkRequester.
+func (t *tenant) FailWork(ctx context.Context, req *rpc.FailWorkRequest) (*rpc.FailWorkResponse, error) {
+	return onBatchCoordinator(t, ctx, req.Coordinator, req, (*batchcoordinator.Coordinator).FailWork)
+}
+
+// DescribeWork implements rpc.WorkDescriber.
+func (t *tenant) DescribeWork(ctx context.Context, req *rpc.DescribeWorkRequest) (*rpc.DescribeWorkResponse, error) {
+	return onBatchCoordinator(t, ctx, req.Coordinator, req, (*batchcoordinator.Coordinator).DescribeWork)
+}
+
+// RetryWork implements rpc.WorkDescriber.
+func (t *tenant) RetryWork(ctx context.Context, req *rpc.RetryWorkRequest) (*rpc.RetryWorkResponse, error) {
+	return onBatchCoordinator(t, ctx, req.Coordinator, req, (*batchcoordinator.Coordinator).RetryWork)
+}
+
 // AllocateProducerIDs implements rpc.ProducerIDAllocator.
 func (t *tenant) AllocateProducerIDs(ctx context.Context, req *rpc.AllocateProducerIDsRequest) (*rpc.AllocateProducerIDsResponse, error) {
 	resp, err := t.controller.AllocateProducerIDs(ctx, req)

@@ -19,6 +19,7 @@ type MetadataCluster interface {
 	RecordDeleter
 	PartitionDescriber
 	WorkRequester
+	WorkDescriber
 	TopicFollower
 	Forwarder
 	ProducerIDAllocator

@@ -26,6 +26,12 @@ type Coordinate struct {
 	// bit, before it serves them (message.timestamp.type=LogAppendTime).
 	AppendTimestamp int64
 	Batches         int32
+	// Stamped: the headers in the object already say their base offsets and append times, and a reader changes nothing. Offsets inside may have
+	// gaps (key compaction). Whatever a job wrote is Stamped, with AppendTimestamp -1.
+	Stamped bool
+	// IndexPosition is where in the object this segment's sparse index is; IndexBytes is 0 without one.
+	IndexPosition int64
+	IndexBytes    int32
 }
 
 // FindSegmentsRequest asks one coordinator partition.

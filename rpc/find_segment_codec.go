@@ -10,7 +10,10 @@ func (c *Coordinate) append(b []byte) []byte {
 	b = wire.AppendSint(b, 5, c.LastOffset)
 	b = wire.AppendSint(b, 6, c.MaxTimestamp)
 	b = wire.AppendSint(b, 7, c.AppendTimestamp)
-	return wire.AppendSint(b, 8, int64(c.Batches))
+	b = wire.AppendSint(b, 8, int64(c.Batches))
+	b = wire.AppendBool(b, 9, c.Stamped)
+	b = wire.AppendSint(b, 10, c.IndexPosition)
+	return wire.AppendSint(b, 11, int64(c.IndexBytes))
 }
 
 func decodeCoordinate(d *wire.Decoder, c *Coordinate) {
@@ -31,6 +34,12 @@ func decodeCoordinate(d *wire.Decoder, c *Coordinate) {
 		c.AppendTimestamp = d.Sint()
 	case 8:
 		c.Batches = int32(d.Sint())
+	case 9:
+		c.Stamped = d.Bool()
+	case 10:
+		c.IndexPosition = d.Sint()
+	case 11:
+		c.IndexBytes = int32(d.Sint())
 	}
 }
 

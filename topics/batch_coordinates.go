@@ -27,6 +27,24 @@ type CommittedCoordinate struct {
 	MaxTimestamp    int64
 	AppendTimestamp int64
 	Batches         int32
+	Stamped         bool // the headers in the object have their offsets and append times
+	IndexPosition   int64
+	IndexBytes      int32
+}
+
+// CoordinatesReplaced says that the coordinates between two offsets, both included, have others in their place: a job wrote the same records (merge) or
+// the latest of each key (key compaction) anew. Offsets that no new coordinate covers have no records any more.
+type CoordinatesReplaced struct {
+	Partition   kafka.TopicIDPartition
+	BaseOffset  int64
+	LastOffset  int64
+	Coordinates []ReplacingCoordinate
+}
+
+// ReplacingCoordinate is a coordinate and its object.
+type ReplacingCoordinate struct {
+	Object kafka.ObjectID
+	CommittedCoordinate
 }
 
 // LogStartMoved says that a partition's records below LogStartOffset are gone.

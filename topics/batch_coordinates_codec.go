@@ -12,7 +12,7 @@ import (
 const BatchCoordinatesVersion = 1
 
 // BatchCoordinateRecord is a record of __batch_coordinates: *ObjectCommitted, *LogStartMoved, *TopicDeleted,
-// *ObjectsReleased, *ObjectsDeleted or *BrokerFenced.
+// *ObjectsReleased, *ObjectsDeleted, *BrokerFenced or *CoordinatesReplaced.
 type BatchCoordinateRecord interface {
 	// BatchCoordinateKey is the record's readable key.
 	BatchCoordinateKey() []byte
@@ -70,6 +70,8 @@ func newBatchCoordinate(field int) BatchCoordinateRecord {
 		return &ObjectsDeleted{}
 	case 7:
 		return &BrokerFenced{}
+	case 8:
+		return &CoordinatesReplaced{}
 	}
 	return nil
 }
@@ -81,14 +83,21 @@ func (*ObjectsReleased) kind() int { return 5 }
 func (*ObjectsDeleted) kind() int  { return 6 }
 func (*BrokerFenced) kind() int    { return 7 }
 
+func (*CoordinatesReplaced) kind() int { return 8 }
+
 // BatchCoordinateKey is object/<epoch>-<sequence>.
 func (r *ObjectCommitted) BatchCoordinateKey() []byte { return objectKey(r.Object) }
 
 // BatchCoordinateKey is partition/<topic id>/<partition>.
-func (r *LogStartMoved) BatchCoordinateKey() []byte {
+func (r *LogStartMoved) BatchCoordinateKey() []byte { return partitionKey(r.Partition) }
+
+// BatchCoordinateKey is partition/<topic id>/<partition>.
+func (r *CoordinatesReplaced) BatchCoordinateKey() []byte { return partitionKey(r.Partition) }
+
+func partitionKey(tp kafka.TopicIDPartition) []byte {
 	b := append(make([]byte, 0, 48), "partition/"...)
-	b = append(append(b, r.Partition.ID.String()...), '/')
-	return strconv.AppendInt(b, int64(r.Partition.Partition), 10)
+	b = append(append(b, tp.ID.String()...), '/')
+	return strconv.AppendInt(b, int64(tp.Partition), 10)
 }
 
 // BatchCoordinateKey is topic/<topic id>.

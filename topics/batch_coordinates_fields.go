@@ -61,7 +61,10 @@ func (c *CommittedCoordinate) appendBody(b []byte) []byte {
 	b = wire.AppendSint(b, 4, c.LastOffset)
 	b = wire.AppendSint(b, 5, c.MaxTimestamp)
 	b = wire.AppendSint(b, 6, c.AppendTimestamp)
-	return wire.AppendSint(b, 7, int64(c.Batches))
+	b = wire.AppendSint(b, 7, int64(c.Batches))
+	b = wire.AppendBool(b, 8, c.Stamped)
+	b = wire.AppendSint(b, 9, c.IndexPosition)
+	return wire.AppendSint(b, 10, int64(c.IndexBytes))
 }
 
 func (c *CommittedCoordinate) decodeBody(d *wire.Decoder) error {
@@ -81,6 +84,54 @@ func (c *CommittedCoordinate) decodeBody(d *wire.Decoder) error {
 			c.AppendTimestamp = d.Sint()
 		case 7:
 			c.Batches = int32(d.Sint())
+		case 8:
+			c.Stamped = d.Bool()
+		case 9:
+			c.IndexPosition = d.Sint()
+		case 10:
+			c.IndexBytes = int32(d.Sint())
+		}
+	}
+	return d.Err()
+}
+
+func (r *CoordinatesReplaced) appendBody(b []byte) []byte {
+	b = appendTopicIDPartition(b, 1, r.Partition)
+	b = wire.AppendSint(b, 2, r.BaseOffset)
+	b = wire.AppendSint(b, 3, r.LastOffset)
+	for i := range r.Coordinates {
+		c := &r.Coordinates[i]
+		b = wire.AppendMessage(b, 4, func(b []byte) []byte {
+			return wire.AppendMessage(appendObjectID(b, 1, c.Object), 2, c.CommittedCoordinate.appendBody)
+		})
+	}
+	return b
+}
+
+func (r *CoordinatesReplaced) decodeBody(d *wire.Decoder) error {
+	for d.Next() {
+		switch d.Field() {
+		case 1:
+			r.Partition = decodeTopicIDPartition(d)
+		case 2:
+			r.BaseOffset = d.Sint()
+		case 3:
+			r.LastOffset = d.Sint()
+		case 4:
+			r.Coordinates = append(r.Coordinates, ReplacingCoordinate{})
+			d.Embedded(r.Coordinates[len(r.Coordinates)-1].decode)
+		}
+	}
+	return d.Err()
+}
+
+func (c *ReplacingCoordinate) decode(d *wire.Decoder) error {
+	for d.Next() {
+		switch d.Field() {
+		case 1:
+			c.Object = decodeObjectID(d)
+		case 2:
+			d.Embedded(c.CommittedCoordinate.decodeBody)
 		}
 	}
 	return d.Err()

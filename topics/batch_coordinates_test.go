@@ -32,6 +32,10 @@ var batchCoordinateSamples = []struct {
 	{&ObjectsReleased{Objects: []kafka.ObjectID{{Epoch: 1}, {Epoch: 2, Sequence: 300}}}, "object/1-0"},
 	{&ObjectsDeleted{Objects: []kafka.ObjectID{{Epoch: 5, Sequence: 1}}}, "object/5-1"},
 	{&BrokerFenced{Broker: 3, MinEpoch: 99}, "broker/3"},
+	{&CoordinatesReplaced{Partition: kafka.TopicIDPartition{ID: sampleTopic, Partition: 3}, BaseOffset: 5, LastOffset: 900, Coordinates: []ReplacingCoordinate{
+		{kafka.ObjectID{Epoch: 7, Sequence: 10}, CommittedCoordinate{Position: 64, Bytes: 2 << 20, BaseOffset: 5, LastOffset: 900, MaxTimestamp: 1700000000000,
+			AppendTimestamp: -1, Batches: 40, Stamped: true, IndexPosition: 3 << 20, IndexBytes: 120}},
+	}}, "partition/AQIDBAUGBwgJCgsMDQ4PEA/3"},
 }
 
 // TestBatchCoordinatesProto holds the hand-written codec to the published schema: protobuf reads every field of what it

@@ -233,5 +233,6 @@ func coordinateOf(object kafka.ObjectID, c *topics.CommittedCoordinate) rpc.Coor
 	return rpc.Coordinate{
 		Object: object, Position: c.Position, Bytes: c.Bytes, BaseOffset: c.BaseOffset, LastOffset: c.LastOffset,
 		MaxTimestamp: c.MaxTimestamp, AppendTimestamp: c.AppendTimestamp, Batches: c.Batches,
+		Stamped: c.Stamped, IndexPosition: c.IndexPosition, IndexBytes: c.IndexBytes,
 	}
 }

@@ -44,6 +44,14 @@ func (c *coordinators) RequestWork(ctx context.Context, req *rpc.RequestWorkRequ
 	return &rpc.RequestWorkResponse{Lease: 7, Objects: page}, nil
 }
 
+func (c *coordinators) RenewWork(context.Context, *rpc.RenewWorkRequest) (*rpc.RenewWorkResponse, error) {
+	return &rpc.RenewWorkResponse{}, nil
+}
+
+func (c *coordinators) FailWork(context.Context, *rpc.FailWorkRequest) (*rpc.FailWorkResponse, error) {
+	return &rpc.FailWorkResponse{}, nil
+}
+
 func (c *coordinators) CheckReleased(_ context.Context, req *rpc.CheckReleasedRequest) (*rpc.CheckReleasedResponse, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -38,6 +38,7 @@ var (
 	_ rpc.RecordDeleter      = (*Coordinator)(nil)
 	_ rpc.PartitionDescriber = (*Coordinator)(nil)
 	_ rpc.WorkRequester      = (*Coordinator)(nil)
+	_ rpc.WorkDescriber      = (*Coordinator)(nil)
 )
 
 // New starts a coordinator, which serves whenever its replica leads.

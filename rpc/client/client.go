@@ -261,6 +261,30 @@ func (c *Client) CompleteWork(ctx context.Context, req *rpc.CompleteWorkRequest)
 	return answer, call(ctx, c, changes, 0, rpc.KeyCompleteWork, req, answer)
 }
 
+// RenewWork implements rpc.WorkRequester.
+func (c *Client) RenewWork(ctx context.Context, req *rpc.RenewWorkRequest) (*rpc.RenewWorkResponse, error) {
+	answer := new(rpc.RenewWorkResponse)
+	return answer, call(ctx, c, changes, 0, rpc.KeyRenewWork, req, answer)
+}
+
+// FailWork implements rpc.WorkRequester.
+func (c *Client) FailWork(ctx context.Context, req *rpc.FailWorkRequest) (*rpc.FailWorkResponse, error) {
+	answer := new(rpc.FailWorkResponse)
+	return answer, call(ctx, c, changes, 0, rpc.KeyFailWork, req, answer)
+}
+
+// DescribeWork implements rpc.WorkDescriber.
+func (c *Client) DescribeWork(ctx context.Context, req *rpc.DescribeWorkRequest) (*rpc.DescribeWorkResponse, error) {
+	answer := new(rpc.DescribeWorkResponse)
+	return answer, call(ctx, c, reads, 0, rpc.KeyDescribeWork, req, answer)
+}
+
+// RetryWork implements rpc.WorkDescriber.
+func (c *Client) RetryWork(ctx context.Context, req *rpc.RetryWorkRequest) (*rpc.RetryWorkResponse, error) {
+	answer := new(rpc.RetryWorkResponse)
+	return answer, call(ctx, c, changes, 0, rpc.KeyRetryWork, req, answer)
+}
+
 // FollowTopic implements rpc.TopicFollower.
 func (c *Client) FollowTopic(ctx context.Context, req *rpc.FollowTopicRequest) (*rpc.FollowTopicResponse, error) {
 	answer := new(rpc.FollowTopicResponse)

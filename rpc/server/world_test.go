@@ -219,6 +219,22 @@ func (c *cluster) CompleteWork(ctx context.Context, req *rpc.CompleteWorkRequest
 	return answer(c, ctx, req, &rpc.CompleteWorkResponse{})
 }
 
+func (c *cluster) RenewWork(ctx context.Context, req *rpc.RenewWorkRequest) (*rpc.RenewWorkResponse, error) {
+	return answer(c, ctx, req, &rpc.RenewWorkResponse{DeadlineMillis: req.Lease})
+}
+
+func (c *cluster) FailWork(ctx context.Context, req *rpc.FailWorkRequest) (*rpc.FailWorkResponse, error) {
+	return answer(c, ctx, req, &rpc.FailWorkResponse{Attempts: int32(len(req.Cause))})
+}
+
+func (c *cluster) DescribeWork(ctx context.Context, req *rpc.DescribeWorkRequest) (*rpc.DescribeWorkResponse, error) {
+	return answer(c, ctx, req, &rpc.DescribeWorkResponse{Next: req.From})
+}
+
+func (c *cluster) RetryWork(ctx context.Context, req *rpc.RetryWorkRequest) (*rpc.RetryWorkResponse, error) {
+	return answer(c, ctx, req, &rpc.RetryWorkResponse{Items: int64(req.Kind)})
+}
+
 func (c *cluster) FollowTopic(ctx context.Context, req *rpc.FollowTopicRequest) (*rpc.FollowTopicResponse, error) {
 	if c.follow != nil {
 		return c.follow(req)
