@@ -224,7 +224,7 @@ func retriable(err error) bool {
 		return false
 	}
 	var f final
-	for _, definite := range []error{ErrExists, ErrNotFound, ErrDenied, ErrFull, ErrNoBucket, ErrInvalidKey, ErrUpload, ErrClosed, context.Canceled} {
+	for _, definite := range []error{ErrExists, ErrNotFound, ErrDenied, ErrFull, ErrNoBucket, ErrInvalidKey, ErrInvalidPart, ErrUpload, ErrClosed, context.Canceled} {
 		if errors.Is(err, definite) {
 			return false
 		}

@@ -15,6 +15,9 @@ const (
 // ErrUpload: the upload is unknown, because it was completed or aborted, or lacks a part.
 var ErrUpload = errors.New("no such upload, or a part of it is missing")
 
+// ErrInvalidPart refuses a part that not every backend could hold.
+var ErrInvalidPart = errors.New("invalid part")
+
 // Upload is an object that is put in parts. Its methods may be called by many; nothing is visible before Complete.
 type Upload interface {
 	// PutPart stores part number of the object, counted from 0. Every part but the last has the partBytes of StartUpload, the last one has 1 to
@@ -29,7 +32,7 @@ type Upload interface {
 // CheckPart refuses what no backend takes.
 func CheckPart(number int, bytes int64, partBytes int) error {
 	if number < 0 || number >= MaxUploadParts || bytes < 1 || bytes > int64(partBytes) {
-		return fmt.Errorf("part %d of %d bytes; numbers are 0 to %d, sizes 1 to %d", number, bytes, MaxUploadParts-1, partBytes)
+		return fmt.Errorf("%w %d of %d bytes; numbers are 0 to %d, sizes 1 to %d", ErrInvalidPart, number, bytes, MaxUploadParts-1, partBytes)
 	}
 	return nil
 }
@@ -37,7 +40,7 @@ func CheckPart(number int, bytes int64, partBytes int) error {
 // CheckUpload refuses a part size that makes no sense.
 func CheckUpload(key string, partBytes int) error {
 	if partBytes < 1 {
-		return fmt.Errorf("upload %s: parts of %d bytes", key, partBytes)
+		return fmt.Errorf("upload %s: %w: %d bytes", key, ErrInvalidPart, partBytes)
 	}
 	return CheckKey(key)
 }

@@ -62,9 +62,7 @@ func uploadInParts(t *testing.T, b objectstorage.Bucket) {
 		number int
 		body   [][]byte
 	}{{-1, flat(1, 5)}, {objectstorage.MaxUploadParts, flat(1, 5)}, {0, nil}, {0, flat(1, partBytes+1)}} {
-		if u.PutPart(t.Context(), part.number, part.body) == nil {
-			t.Fatalf("part %d of %d bytes was taken", part.number, objectstorage.BodyBytes(part.body))
-		}
+		wantError(t, fmt.Sprintf("part %d of %d bytes", part.number, objectstorage.BodyBytes(part.body)), u.PutPart(t.Context(), part.number, part.body), objectstorage.ErrInvalidPart)
 	}
 	putPart(t, u, 0, flat(9, 7))
 	if err := u.Complete(t.Context(), 1); err != nil {
