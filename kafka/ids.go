@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"strings"
 )
 
 // ClusterID names one Inkless cluster (a tenant of a Metadata Kafka Cluster). It comes first in every key,
@@ -55,6 +56,24 @@ type ObjectID struct {
 // says which cluster, which broker epoch and which upload, so that a sweep can list one epoch exactly.
 func (id ObjectID) Key(cluster ClusterID) string {
 	return fmt.Sprintf("%s/%s/%016x/%016x.ink", cluster, hex.EncodeToString([]byte{spread(id)}), uint64(id.Epoch), uint64(id.Sequence))
+}
+
+// ParseObjectKey is the object that a key below the bucket's prefix names; false for everything that is no key of the cluster's objects.
+func ParseObjectKey(cluster ClusterID, key string) (ObjectID, bool) {
+	var prefix byte
+	var epoch, sequence uint64
+	n, err := fmt.Sscanf(strings.TrimPrefix(key, string(cluster)), "/%02x/%016x/%016x.ink", &prefix, &epoch, &sequence)
+	id := ObjectID{Epoch: int64(epoch), Sequence: int64(sequence)}
+	return id, err == nil && n == 3 && id.Key(cluster) == key
+}
+
+// EpochPrefixes are the folders that hold every object of a broker epoch.
+func EpochPrefixes(cluster ClusterID, epoch int64) []string {
+	prefixes := make([]string, 16)
+	for i := range prefixes {
+		prefixes[i] = fmt.Sprintf("%s/%02x/%016x/", cluster, i, uint64(epoch))
+	}
+	return prefixes
 }
 
 func (id ObjectID) String() string { return fmt.Sprintf("%d-%d", id.Epoch, id.Sequence) }

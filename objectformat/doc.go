@@ -9,7 +9,8 @@
 //
 // Version 2 is what jobs write. Its batches have their final headers: base offsets that ascend, perhaps with gaps, and append times. Between segments and footer lie
 // the indexes (ParseIndex) of the segments that are larger than IndexInterval, in the order of the segments. A footer's entry has, behind what version 1 has:
-// base offset int64, last offset int64, index position int64, index bytes int32 (0: none).
+// base offset int64, last offset int64, index position int64, index bytes int32 (0: none). A partition may have several segments, in
+// the order of their offsets.
 //
 // # Contract
 //   - Order: segments are sorted, so that a reader of one partition needs one range of an object and a merge reads its inputs

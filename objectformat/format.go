@@ -76,7 +76,7 @@ func Compare(a, b kafka.TopicIDPartition) int {
 	return int(a.Partition) - int(b.Partition)
 }
 
-// Find returns the segment of a partition.
+// Find returns the segment of a partition, the first one if there are several.
 func (f *Footer) Find(tp kafka.TopicIDPartition) (Segment, bool) {
 	lo, hi := 0, len(f.Segments)
 	for lo < hi {

@@ -88,7 +88,7 @@ func parseFooter(b []byte, version int, end int64) (*Footer, error) {
 		if s.Position != position || s.Bytes <= 0 || s.Bytes > end-position {
 			return nil, fmt.Errorf("%w: segment %v has bytes [%d, +%d), the one before ends at %d and all at %d", ErrCorrupt, s.Partition, s.Position, s.Bytes, position, end)
 		}
-		if i > 0 && Compare(f.Segments[i-1].Partition, s.Partition) >= 0 {
+		if i > 0 && !follows(f.Segments[i-1], s, version) {
 			return nil, fmt.Errorf("%w: segment %v after %v", ErrCorrupt, s.Partition, f.Segments[i-1].Partition)
 		}
 		if version > 1 && (s.BaseOffset < 0 || s.LastOffset < s.BaseOffset) {
@@ -110,6 +110,12 @@ func parseFooter(b []byte, version int, end int64) (*Footer, error) {
 		return nil, fmt.Errorf("%w: segments and indexes end at %d, the footer begins at %d", ErrCorrupt, position, end)
 	}
 	return f, nil
+}
+
+// follows says whether s may come after before. In version 2 a partition may have several segments.
+func follows(before, s Segment, version int) bool {
+	c := Compare(before.Partition, s.Partition)
+	return c < 0 || c == 0 && version > 1 && before.LastOffset < s.BaseOffset
 }
 
 func parseSegment(b []byte, version int) Segment {

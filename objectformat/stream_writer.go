@@ -34,14 +34,18 @@ func (w *StreamWriter) write(b []byte) error {
 // Bytes is how large the object is so far.
 func (w *StreamWriter) Bytes() int64 { return w.written }
 
-// Begin starts the segment of a partition. Partitions come in the order of Compare, each once; anything else is a mistake of the caller's code and panics. Every
-// segment gets at least one batch.
+// Begin starts a segment of a partition. Partitions come in the order of Compare; anything else is a mistake of the caller's code and panics. A partition may have
+// several segments, in the order of their offsets. Every segment gets at least one batch.
 func (w *StreamWriter) Begin(tp kafka.TopicIDPartition) {
 	w.closeSegment()
-	if n := len(w.footer.Segments); n > 0 && Compare(w.footer.Segments[n-1].Partition, tp) >= 0 {
+	if n := len(w.footer.Segments); n > 0 && Compare(w.footer.Segments[n-1].Partition, tp) > 0 {
 		panic(fmt.Sprintf("objectformat: segment %v after %v", tp, w.footer.Segments[n-1].Partition))
 	}
-	w.footer.Segments = append(w.footer.Segments, Segment{Partition: tp, Position: w.written, MaxTimestamp: recordbatch.NoTimestamp})
+	s := Segment{Partition: tp, Position: w.written, MaxTimestamp: recordbatch.NoTimestamp, LastOffset: -1}
+	if n := len(w.footer.Segments); n > 0 && w.footer.Segments[n-1].Partition == tp {
+		s.LastOffset = w.footer.Segments[n-1].LastOffset
+	}
+	w.footer.Segments = append(w.footer.Segments, s)
 	w.open = true
 }
 
@@ -50,7 +54,7 @@ func (w *StreamWriter) Begin(tp kafka.TopicIDPartition) {
 func (w *StreamWriter) Add(b recordbatch.Batch) (int64, error) {
 	s := &w.footer.Segments[len(w.footer.Segments)-1]
 	base, last := b.BaseOffset(), b.LastOffset()
-	if base < 0 || last < base || s.Batches > 0 && base <= s.LastOffset {
+	if base <= s.LastOffset || last < base {
 		return 0, fmt.Errorf("%w: segment %v has offsets %d to %d after %d", ErrCorrupt, s.Partition, base, last, s.LastOffset)
 	}
 	at := w.written
