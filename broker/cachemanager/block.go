@@ -74,7 +74,7 @@ func (b *block) load() {
 	defer func() { <-c.pools[b.pool].slots }()
 	ctx, cancel := context.WithTimeout(m.ctx, m.cfg.GetTimeout)
 	defer cancel()
-	buf := m.deps.Buffers.Get(int(b.bytes))
+	buf := c.arena.Get(int(b.bytes))
 	m.metrics.gets[b.pool].Inc()
 	err := m.deps.Bucket.GetRange(ctx, b.object.Key(m.cfg.Cluster), b.start, buf.Bytes())
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 type cache struct {
 	m     *Manager
 	spans spans
+	arena *slab.Arena // of what is read; the frames of uploads are the listener's
 
 	waiting atomic.Int32           // fetches that wait for room
 	over    [poolCount]atomic.Bool // a pool is above its limit, for readers hold what it would give up
@@ -26,6 +27,7 @@ type cache struct {
 
 func newCache(m *Manager) *cache {
 	c := &cache{m: m, objects: map[kafka.ObjectID][]*block{}, frames: map[*slab.Buffer]int32{}, spans: spans{objects: map[kafka.ObjectID]span{}}}
+	c.arena = m.deps.Buffers.NewArena(m.cfg.CacheBytes)
 	c.pools[tailPool].limit, c.pools[laggingPool].limit = m.cfg.TailBytes, m.cfg.LaggingBytes
 	c.pools[tailPool].slots = make(chan struct{}, m.cfg.TailConcurrency)
 	c.pools[laggingPool].slots = make(chan struct{}, m.cfg.LaggingConcurrency)
@@ -65,7 +67,7 @@ func (c *cache) get(coord *rpc.Coordinate, name poolName, u urgency) *block {
 	if !c.makeRoom(name, end-start, u, &garbage) {
 		// Read-ahead of pieces for want of room would break up the objects that are read next.
 		pieces := u == demand || end-start > p.limit/2
-		start, end = coord.Position, coord.Position+int64(coord.Bytes)
+		start, end = wholeBlock(coord.Position), coord.Position+int64(coord.Bytes)
 		if !pieces || !c.makeRoom(name, end-start, u, &garbage) {
 			c.mu.Unlock()
 			releaseAll(garbage)
@@ -109,8 +111,13 @@ func (c *cache) clip(coord *rpc.Coordinate) (start, end int64) {
 			end = min(end, b.start)
 		}
 	}
-	return start, end
+	return wholeBlock(start), end
 }
+
+// wholeBlock makes a range begin with a block of the disk: a local folder's bytes come past the page cache then, into their place.
+func wholeBlock(start int64) int64 { return start &^ (diskBlock - 1) }
+
+const diskBlock = 4096
 
 // insert makes b findable; the index's reference is the one that the block was made with. Called under mu.
 func (c *cache) insert(b *block, u urgency) {
@@ -181,6 +188,7 @@ func (c *cache) clear() {
 	}
 	c.mu.Unlock()
 	releaseAll(garbage)
+	c.arena.Close()
 }
 
 func releaseAll(bufs []*slab.Buffer) {

@@ -3,7 +3,7 @@
 //
 // Large buffers live outside the Go heap: the collector neither scans them nor lets the heap grow to twice their size before it
 // runs. What nobody holds is kept for reuse up to Pool.MaxFree bytes, the rest goes back to the system at once; Trim gives
-// back what was not needed since the call before it.
+// back what was not needed since the call before it. An Arena is for a cache: buffers of all sizes from one run of memory that stays mapped.
 //
 // # Contract
 //   - Order: none; a buffer is in no relation to another.

@@ -106,4 +106,10 @@ func (p *Pool) Trim() {
 		l.low = len(l.mem)
 		l.mu.Unlock()
 	}
+	p.mu.Lock()
+	arenas := append([]*Arena(nil), p.arenas...)
+	p.mu.Unlock()
+	for _, a := range arenas {
+		a.trim()
+	}
 }

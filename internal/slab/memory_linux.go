@@ -24,3 +24,21 @@ func freeMapped(b []byte) {
 		_ = unix.Munmap(b)
 	}
 }
+
+const hugePage = 2 << 20
+
+// newHugeMemory is newMemory for a long run that is used for long: with huge pages it takes fewer faults, and a disk reads into it with less work.
+func newHugeMemory(n int) []byte {
+	b := newMemory(n)
+	if n >= hugePage {
+		_ = unix.Madvise(b, unix.MADV_HUGEPAGE) // a wish
+	}
+	return b
+}
+
+// giveBack frees the pages of b, which stays mapped.
+func giveBack(b []byte) {
+	if len(b) >= mapBytes {
+		_ = unix.Madvise(b, unix.MADV_DONTNEED)
+	}
+}

@@ -1,6 +1,7 @@
 package slab
 
 import (
+	"sync"
 	"sync/atomic"
 )
 
@@ -14,6 +15,9 @@ type Pool struct {
 	free  atomic.Int64 // bytes in all free lists
 	hand  atomic.Uint32
 	lists [classCount]freeList
+
+	mu     sync.Mutex // guards arenas
+	arenas []*Arena
 }
 
 // DefaultMaxFree keeps enough for a few objects and their requests at full load and is small beside a server's memory.
@@ -26,6 +30,8 @@ type Buffer struct {
 	refs  atomic.Int32
 	class int8
 	pool  *Pool
+	arena *Arena // nil for memory of the pool's own
+	at    int    // its place there
 	owner Owner
 	told  atomic.Bool // the owner knows
 }
@@ -109,6 +115,12 @@ func (b *Buffer) Release() {
 
 func (b *Buffer) recycle() {
 	p, mem, n := b.pool, b.bytes[:cap(b.bytes)], len(b.bytes)
+	if a := b.arena; a != nil {
+		b.bytes = nil
+		a.put(b.at, cap(mem))
+		b.tellOwner(n)
+		return
+	}
 	p.inUse.Add(-int64(cap(mem)))
 	b.bytes = nil // a late reader gets an empty slice, not another owner's bytes
 	if b.class >= 0 {
