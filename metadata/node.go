@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/inkwell-project/inkwell/kafka"
@@ -14,6 +15,7 @@ import (
 	"github.com/inkwell-project/inkwell/metadata/authentication"
 	"github.com/inkwell-project/inkwell/metadata/clustercontroller"
 	clusterstate "github.com/inkwell-project/inkwell/metadata/clustercontroller/state"
+	"github.com/inkwell-project/inkwell/metadata/fairqueue"
 	"github.com/inkwell-project/inkwell/metadata/groupcoordinator"
 	"github.com/inkwell-project/inkwell/metadata/raftlog"
 	"github.com/inkwell-project/inkwell/rpc"
@@ -33,6 +35,8 @@ type Node struct {
 	following  sync.WaitGroup
 	failed     chan error
 	listener   *listener.Server
+	queue      *fairqueue.Queue
+	throttled  *prometheus.CounterVec
 	ownOffsets raftlog.Log // groups of consumers of the Metadata cluster's own topics
 	ownGroups  *groupcoordinator.Coordinator
 
@@ -59,6 +63,9 @@ func Open(ctx context.Context, cfg Config) (n *Node, err error) {
 			_ = started.Close() // err says why the node does not start
 		}
 	}(n)
+	if err := n.openQueue(); err != nil {
+		return nil, err
+	}
 	if n.logs, err = raftlog.Open(raftlog.Config{
 		NodeID: cfg.ID, FS: cfg.FS, Dir: cfg.Dir, Clock: cfg.Clock, Rand: cfg.NewRand(), Logger: cfg.Logger, Registerer: cfg.Registerer,
 	}); err != nil {
@@ -144,7 +151,7 @@ func (n *Node) Cluster(name kafka.ClusterID) (rpc.MetadataCluster, error) {
 	if !ok {
 		return nil, fmt.Errorf("there is no cluster %s here: %w", name, kerr.ClusterAuthorizationFailed)
 	}
-	return t, nil
+	return admitted{t}, nil
 }
 
 // matchTenants starts clusters that are new and ends those that were deleted.
@@ -154,7 +161,7 @@ func (n *Node) matchTenants(v *clusterView) error {
 		t := n.tenants[name]
 		n.mu.RUnlock()
 		switch {
-		case t == nil && c.State == topics.ClusterActive:
+		case t == nil && c.State != topics.ClusterDeleted:
 			placed, ok := v.placed(c)
 			if !ok {
 				continue // its last records have not arrived
@@ -171,6 +178,8 @@ func (n *Node) matchTenants(v *clusterView) error {
 				return fmt.Errorf("ending cluster %s: %w", name, err)
 			}
 			n.cfg.Logger.Info("an Inkless cluster was deleted", "cluster", name)
+		case t != nil:
+			t.admission.update(c)
 		}
 	}
 	return nil
@@ -242,6 +251,7 @@ func (n *Node) shutdown() error {
 	if n.logs != nil {
 		errs = append(errs, n.logs.Close())
 	}
+	errs = append(errs, n.closeQueue())
 	n.fail(kafka.ErrClosed)
 	return errors.Join(errs...)
 }

@@ -128,7 +128,7 @@ func (n *Node) authenticator() (listener.Authenticator, error) {
 			if !ok {
 				return topics.ScramCredential{}, false
 			}
-			return t.credential, true
+			return t.admission.record.Load().Credential, true
 		},
 		Nonce: func() string { return n.uuidText() + n.uuidText() },
 	})

@@ -23,7 +23,8 @@ type placements map[string][]*topics.PartitionPlacement
 
 // startTenant opens the logs that are placed on this node and starts their coordinators.
 func (n *Node) startTenant(c *topics.InklessCluster, placed placements) (t *tenant, err error) {
-	t = &tenant{cluster: c.Name, uuid: c.UUID, credential: c.Credential, clock: n.cfg.Clock, logs: n.logs, directory: n}
+	t = &tenant{cluster: c.Name, uuid: c.UUID, clock: n.cfg.Clock, logs: n.logs, directory: n}
+	t.admission = n.newAdmission(c, t)
 	defer func(started *tenant) { // `return nil, err` has t forget it
 		if err != nil {
 			_ = started.close() // err says what went wrong
@@ -67,7 +68,7 @@ func (n *Node) startCoordinators(t *tenant) error {
 	t.controller, err = controller.New(controller.Config{
 		Cluster: t.cluster, ClusterUUID: t.uuid, Log: t.metadataLog, Clock: n.cfg.Clock, NewTopicID: func() kafka.TopicID { return n.cfg.NewUUID() },
 		Logger: n.cfg.Logger, Registerer: n.cfg.Registerer, BatchCoordinators: int32(len(t.batchLogs)),
-		NumPartitions: n.cfg.Limits.NumPartitions, MaxPartitionsPerTopic: n.cfg.Limits.MaxTopicPartitions,
+		NumPartitions: n.cfg.Limits.NumPartitions, MaxPartitionsPerTopic: n.cfg.Limits.MaxTopicPartitions, PartitionLimit: t.admission.maxPartitions,
 	})
 	if err != nil {
 		return err

@@ -17,14 +17,13 @@ import (
 	"github.com/inkwell-project/inkwell/metadata/groupcoordinator"
 	"github.com/inkwell-project/inkwell/metadata/raftlog"
 	"github.com/inkwell-project/inkwell/rpc"
-	"github.com/inkwell-project/inkwell/topics"
 )
 
 // tenant is one Inkless cluster on this node: its coordinators, and the calls of its brokers.
 type tenant struct {
 	cluster     kafka.ClusterID
-	uuid        string                 // cluster.id
-	credential  topics.ScramCredential // of its brokers
+	uuid        string // cluster.id
+	admission   *admission
 	clock       clock.Clock
 	controller  *controller.Controller
 	image       *controller.Follower
@@ -62,6 +61,7 @@ func (t *tenant) close() error {
 	if t.image != nil {
 		errs = append(errs, t.image.Close())
 	}
+	t.admission.flow.Close()
 	return errors.Join(errs...)
 }
 

@@ -34,6 +34,7 @@ type Config struct {
 	MaxPartitionsPerTopic  int32         // 10,000
 	MaxPartitionsPerCreate int32         // of all topics of one request, 10,000 as in Kafka
 	MaxPartitions          int64         // of the cluster, 200,000
+	PartitionLimit         func() int64  // the cluster's own limit (max.partitions), below MaxPartitions; none if nil or 0
 	SessionTimeout         time.Duration // broker.session.timeout.ms, 9 s
 }
 
@@ -111,6 +112,16 @@ func (c *Controller) Close() error {
 	c.done.Wait()
 	c.metrics.unregister(c.cfg.Registerer)
 	return nil
+}
+
+// maxPartitions is how many partitions the cluster may have now.
+func (c *Controller) maxPartitions() int64 {
+	if c.cfg.PartitionLimit != nil {
+		if limit := c.cfg.PartitionLimit(); limit > 0 {
+			return min(limit, c.cfg.MaxPartitions)
+		}
+	}
+	return c.cfg.MaxPartitions
 }
 
 // propose replicates one command and gives its result.

@@ -55,7 +55,7 @@ func (c *Controller) growth(r statestore.Reader, t *kmsg.CreatePartitionsRequest
 		return growth{err: refuse(kerr.InvalidPartitions, "%d partitions were asked for; a topic has at most %d here.", t.Count, c.cfg.MaxPartitionsPerTopic)}
 	}
 	topic, _ := state.TopicByName(r, t.Topic)
-	if err := state.CheckCreatePartitions(r, topic, t.Count, c.cfg.MaxPartitions); err.Err != nil {
+	if err := state.CheckCreatePartitions(r, topic, t.Count, c.maxPartitions()); err.Err != nil {
 		return growth{err: err}
 	}
 	if t.Assignment != nil {
@@ -72,7 +72,7 @@ func (c *Controller) growth(r statestore.Reader, t *kmsg.CreatePartitionsRequest
 }
 
 func (c *Controller) proposeGrowths(ctx context.Context, growths []growth) (int64, error) {
-	cmd := &state.CreatePartitions{Coordinators: c.cfg.BatchCoordinators, MaxPartitions: c.cfg.MaxPartitions}
+	cmd := &state.CreatePartitions{Coordinators: c.cfg.BatchCoordinators, MaxPartitions: c.maxPartitions()}
 	var asked []*growth
 	for i := range growths {
 		if g := &growths[i]; g.err.Err == nil {

@@ -196,7 +196,7 @@ func (c *Controller) checkTopics(ctx context.Context, creations []creation) erro
 	return c.read(ctx, func(r statestore.Reader) {
 		for i := range creations {
 			if cr := &creations[i]; cr.err.Err == nil {
-				cr.err = state.CheckCreateTopic(r, cr.topic.Name, cr.topic.Partitions, c.cfg.MaxPartitions)
+				cr.err = state.CheckCreateTopic(r, cr.topic.Name, cr.topic.Partitions, c.maxPartitions())
 			}
 		}
 	})
@@ -212,7 +212,7 @@ func (c *Controller) proposeTopics(ctx context.Context, creations []creation) (i
 		}
 	}
 	for chunk := range slices.Chunk(valid, topicsPerCommand) {
-		cmd := &state.CreateTopics{Coordinators: c.cfg.BatchCoordinators, MaxPartitions: c.cfg.MaxPartitions}
+		cmd := &state.CreateTopics{Coordinators: c.cfg.BatchCoordinators, MaxPartitions: c.maxPartitions()}
 		for _, cr := range chunk {
 			cmd.Topics = append(cmd.Topics, cr.topic)
 		}

@@ -35,7 +35,7 @@ func CheckCreatePartitions(r statestore.Reader, t *topics.Topic, count int32, ma
 
 func checkLimit(r statestore.Reader, more int32, most int64) Error {
 	if have := PartitionCount(r); have+int64(more) > most {
-		return refuse(kerr.PolicyViolation, "The cluster has %d partitions; %d more would exceed its limit of %d.", have, more, most)
+		return refuse(kerr.PolicyViolation, "The cluster has %d partitions; %d more would exceed its limit max.partitions of %d.", have, more, most)
 	}
 	return Error{}
 }
