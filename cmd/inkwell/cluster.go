@@ -19,11 +19,17 @@ import (
 	"github.com/inkwell-project/inkwell/rpc/client"
 )
 
-const clusterIntro = `Creates, lists, describes and deletes Inkless clusters on a Metadata cluster.
+const clusterIntro = `Creates, lists, describes, limits, suspends and deletes Inkless clusters on a Metadata cluster.
 
   inkwell cluster create NAME      make a cluster; prints the password of its brokers, once
   inkwell cluster list             all clusters
   inkwell cluster describe NAME    one cluster, and where its topics are on the Metadata cluster
+  inkwell cluster limit NAME --commits.per.second 100 ...
+                                   bound what a cluster may ask of the Metadata cluster
+  inkwell cluster suspend NAME     stop serving a cluster; its data stay
+  inkwell cluster resume NAME      serve it again
+  inkwell cluster rotate-credential NAME
+                                   give its brokers a new password; the old one is refused for new connections
   inkwell cluster delete NAME      end a cluster for ever; its objects stay in its store, its name cannot be used again`
 
 // clusterCommand is one call of `inkwell cluster`.
@@ -33,9 +39,11 @@ type clusterCommand struct {
 	batchCoordinators int64
 	groupCoordinators int64
 	timeout           time.Duration
+	limits            map[string]*string // by name
 
-	admin rpc.ClusterAdmin
-	out   io.Writer
+	admin   rpc.ClusterAdmin
+	alterer rpc.ClusterAlterer
+	out     io.Writer
 }
 
 // runCluster administers the Inkless clusters of a Metadata cluster.
@@ -47,6 +55,7 @@ func runCluster(ctx context.Context, args []string) (err error) {
 	s.String(&c.password, "admin.password", "", "the administrator's password; better given as INKWELL_ADMIN_PASSWORD, for others can see flags. Empty means no login", nil)
 	s.Int(&c.batchCoordinators, "batch.coordinators", 0, 0, 1000, "create: partitions of the cluster's __batch_coordinates, more of which take more commits; 0 leaves it to the node")
 	s.Int(&c.groupCoordinators, "group.coordinators", 0, 0, 1000, "create: partitions of the cluster's __consumer_offsets, which cannot be changed later; 0 leaves it to the node")
+	c.defineLimits(s)
 	s.Duration(&c.timeout, "timeout", 30*time.Second, time.Second, 10*time.Minute, "time for the whole command")
 	if err := s.Load(args, os.Environ(), os.Stdout); err != nil {
 		return err
@@ -59,7 +68,7 @@ func runCluster(ctx context.Context, args []string) (err error) {
 		Addresses: strings.Split(c.metadata, ","), User: c.user, Password: c.password, Dial: new(net.Dialer).DialContext, Timeout: c.timeout, ClientID: "inkwell-cluster",
 	})
 	defer closeInto(&err, admin.Close)
-	c.admin = admin
+	c.admin, c.alterer = admin, admin
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	return c.explain(name, run(ctx, name))
@@ -69,7 +78,7 @@ func runCluster(ctx context.Context, args []string) (err error) {
 func (c *clusterCommand) parse(args []string) (run func(ctx context.Context, name kafka.ClusterID) error, name kafka.ClusterID, err error) {
 	const usage = "`inkwell cluster --help` says more"
 	if len(args) == 0 {
-		return nil, "", fmt.Errorf("say what to do: create NAME, list, describe NAME or delete NAME; %s", usage)
+		return nil, "", fmt.Errorf("say what to do: create NAME, list, describe NAME, limit NAME, suspend NAME, resume NAME, rotate-credential NAME or delete NAME; %s", usage)
 	}
 	wantsName := true
 	switch args[0] {
@@ -79,10 +88,18 @@ func (c *clusterCommand) parse(args []string) (run func(ctx context.Context, nam
 		run, wantsName = c.list, false
 	case "describe":
 		run = c.describe
+	case "limit":
+		run = c.limit
+	case "suspend":
+		run = c.suspend
+	case "resume":
+		run = c.resume
+	case "rotate-credential":
+		run = c.rotateCredential
 	case "delete":
 		run = c.delete
 	default:
-		return nil, "", fmt.Errorf("cannot %q; want create NAME, list, describe NAME or delete NAME; %s", args[0], usage)
+		return nil, "", fmt.Errorf("cannot %q; want create NAME, list, describe NAME, limit NAME, suspend NAME, resume NAME, rotate-credential NAME or delete NAME; %s", args[0], usage)
 	}
 	rest := args[1:]
 	switch {
@@ -123,9 +140,9 @@ func (c *clusterCommand) list(ctx context.Context, _ kafka.ClusterID) error {
 		return nil
 	}
 	return c.table(func(w io.Writer) {
-		fmt.Fprintln(w, "NAME\tCLUSTER ID\tSTATE\tCREATED\tBATCH COORDINATORS\tGROUP COORDINATORS")
+		fmt.Fprintln(w, "NAME\tCLUSTER ID\tSTATE\tCREATED\tBATCH COORDINATORS\tGROUP COORDINATORS\tLIMITS")
 		for _, s := range all.Clusters {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\n", s.Name, s.UUID, s.State, createdAt(s), s.BatchCoordinators, s.GroupCoordinators)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", s.Name, s.UUID, s.State, createdAt(s), s.BatchCoordinators, s.GroupCoordinators, limitsText(s.Limits))
 		}
 	})
 }
@@ -139,6 +156,7 @@ func (c *clusterCommand) describe(ctx context.Context, name kafka.ClusterID) err
 	return c.table(func(w io.Writer) {
 		for _, line := range [][2]any{
 			{"Name", s.Name}, {"Cluster id", s.UUID}, {"State", s.State}, {"Created", createdAt(s)}, {"Batch coordinators", s.BatchCoordinators}, {"Group coordinators", s.GroupCoordinators},
+			{"Limits", limitsText(s.Limits)},
 		} {
 			fmt.Fprintf(w, "%v:\t%v\n", line[0], line[1])
 		}
@@ -160,7 +178,7 @@ func (c *clusterCommand) delete(ctx context.Context, name kafka.ClusterID) error
 	if _, err := c.admin.DeleteCluster(ctx, &rpc.DeleteClusterRequest{Name: name}); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.out, "Cluster %s was deleted. The objects below %s/ in its store are not needed any more.\n", name, name)
+	fmt.Fprintf(c.out, "Cluster %[1]s was deleted. The objects below %[1]s/ in its store are not needed any more: `inkwell object purge --cluster %[1]s --store URL` frees them.\n", name)
 	return nil
 }
 

@@ -22,7 +22,8 @@ Commands:
   inkwell dev         one process with everything: a one-node Metadata cluster, one Inkless cluster named dev, one broker
   inkwell metadata    a node of the Metadata Kafka Cluster
   inkwell broker      a stateless broker of one Inkless cluster
-  inkwell cluster     create, list, describe and delete Inkless clusters on a Metadata cluster
+  inkwell cluster     create, list, describe, limit, suspend and delete Inkless clusters on a Metadata cluster
+  inkwell object      look after the objects of clusters
   inkwell version     the version
 
 inkwell COMMAND --help lists a command's settings.
@@ -36,6 +37,7 @@ var commands = map[string]command{
 	"metadata": runMetadata,
 	"broker":   runBroker,
 	"cluster":  runCluster,
+	"object":   runObject,
 	"version": func(context.Context, []string) error {
 		fmt.Println(version)
 		return nil
