@@ -56,6 +56,7 @@ const (
 	EnvelopeTargetTag         uint32 = 20000 // request: the Target
 	EnvelopeMetadataOffsetTag uint32 = 20000 // response: the metadata offset, a sint64
 	EnvelopeLeaderTag         uint32 = 20001 // response with NOT_COORDINATOR: where the leader is, a NotLeader
+	EnvelopeTopicIDsTag       uint32 = 20001 // request: the ids of its topics, see AppendTopicIDs
 )
 
 // unknownOutcomeCode is kafka.ErrUnknownOutcome on the wire; Kafka's codes are non-negative but for UNKNOWN_SERVER_ERROR (-1).

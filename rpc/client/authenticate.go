@@ -64,7 +64,7 @@ func (c *conn) authenticate(ctx context.Context, cfg Config) error {
 
 // exchange makes one call of Kafka's own protocol.
 func (c *conn) exchange(ctx context.Context, req kmsg.Request, resp kmsg.Response) error {
-	body, _, err := c.roundTrip(ctx, req.Key(), req.GetVersion(), req.AppendTo(nil))
+	body, _, err := c.roundTrip(ctx, false, req.Key(), req.GetVersion(), req.AppendTo(nil))
 	if err != nil {
 		return fmt.Errorf("%s: %w", kmsg.NameForKey(req.Key()), err)
 	}

@@ -2,12 +2,9 @@ package client
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/rpc"
@@ -30,27 +27,23 @@ type AdminClient struct{ c *Client }
 
 var _ rpc.ClusterAdmin = (*AdminClient)(nil)
 
+// adminUnreachable is how long an administrator waits where no node can be reached: longer than a failover, shorter than patience.
+const adminUnreachable = 5 * time.Second
+
 // NewAdmin makes an AdminClient; it dials at the first call.
 func NewAdmin(cfg AdminConfig) *AdminClient {
 	return &AdminClient{New(Config{
 		Addresses: cfg.Addresses, Cluster: kafka.ClusterID(cfg.User), Password: cfg.Password, Dial: cfg.Dial, Nonce: cfg.Nonce, Timeout: cfg.Timeout,
-		ClientID: cfg.ClientID, Logger: cfg.Logger,
+		ClientID: cfg.ClientID, Logger: cfg.Logger, unreachable: adminUnreachable,
 	})}
 }
 
 // Close ends the connection; calls in flight are answered.
 func (a *AdminClient) Close() error { return a.c.Close() }
 
-// admin makes one call. What no node has seen is tried at each address once.
-func admin(ctx context.Context, a *AdminClient, k kind, key int16, req, answer rpc.Message) (err error) {
-	var errs []error
-	for range a.c.cfg.Addresses {
-		if err = call(ctx, a.c, k, 0, key, req, answer); !errors.Is(err, kerr.CoordinatorNotAvailable) || ctx.Err() != nil {
-			return err
-		}
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+// admin makes one call at the controller of the Metadata cluster. Any node that is not it says who is.
+func admin(ctx context.Context, a *AdminClient, k kind, key int16, req, answer rpc.Message) error {
+	return callAt(ctx, a.c, clusterController, k, 0, key, req, answer)
 }
 
 // CreateCluster implements rpc.ClusterAdmin.

@@ -14,13 +14,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/inkwell-project/inkwell/internal/clock"
+	"github.com/inkwell-project/inkwell/rpc"
 )
 
 const (
 	maxAnswerBytes    = 256 << 20
 	maxHandshakeBytes = 64 << 10 // of an answer before the node has proved who it is
 	maxFrameBytes     = 100 << 20
-	handshakeTime     = 10 * time.Second
 )
 
 // conn is one connection with many calls in flight.
@@ -29,29 +29,41 @@ type conn struct {
 	clientID  string
 	clock     clock.Clock
 	maxAnswer atomic.Int64
-	done      chan struct{} // closed when the reader has ended
-	write     chan struct{} // holds one token: who has it writes one frame, under the connection's write deadline
+	running   sync.WaitGroup // reader and watcher
+	ended     chan struct{}  // closed when the connection has failed
+	write     chan struct{}  // holds one token: who has it writes one frame, under the connection's write deadline
 
 	mu      sync.Mutex // guards what follows
 	nextID  int32
-	waiting map[int32]chan []byte
+	waiting map[int32]waiter
+	urgent  int       // of waiting, those that nobody parks
+	heard   time.Time // when the last answer came, or the first of those that wait was sent
 	err     error
 }
 
-// dial connects, authenticates and starts the reader.
-func dial(ctx context.Context, cfg Config, address string) (*conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
-	defer cancel()
-	nc, err := cfg.Dial(ctx, "tcp", address)
+// waiter is a call that waits for its answer.
+type waiter struct {
+	answer chan []byte
+	parked bool // the callee may take long
+}
+
+// dial connects, authenticates and starts the reader and the watcher, which gives what the node says of leaders to learn.
+func dial(ctx context.Context, cfg Config, address string, learn func(from string, resp *rpc.FindLeadersResponse)) (*conn, error) {
+	connecting, cancelConnecting := withTimeout(ctx, cfg.Clock, cfg.DialTimeout)
+	nc, err := cfg.Dial(connecting, "tcp", address)
+	cancelConnecting()
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := withTimeout(ctx, cfg.Clock, 2*cfg.DialTimeout)
+	defer cancel()
 	c := &conn{
-		net: nc, clientID: cfg.ClientID, clock: cfg.Clock, done: make(chan struct{}), write: make(chan struct{}, 1), waiting: map[int32]chan []byte{},
+		net: nc, clientID: cfg.ClientID, clock: cfg.Clock, ended: make(chan struct{}), write: make(chan struct{}, 1), waiting: map[int32]waiter{},
 	}
 	c.write <- struct{}{}
 	c.maxAnswer.Store(maxHandshakeBytes)
-	go c.read()
+	c.running.Go(c.read)
+	c.running.Go(func() { c.watch(cfg.SilentTimeout, func(resp *rpc.FindLeadersResponse) { learn(address, resp) }) })
 	if cfg.Password != "" {
 		if err := c.authenticate(ctx, cfg); err != nil {
 			c.close(err)
@@ -63,7 +75,7 @@ func dial(ctx context.Context, cfg Config, address string) (*conn, error) {
 }
 
 // roundTrip sends one request; sent says whether any byte may have reached the peer.
-func (c *conn) roundTrip(ctx context.Context, key, version int16, body []byte) (answer []byte, sent bool, err error) {
+func (c *conn) roundTrip(ctx context.Context, parked bool, key, version int16, body []byte) (answer []byte, sent bool, err error) {
 	wait := make(chan []byte, 1)
 	c.mu.Lock()
 	if c.err != nil {
@@ -72,7 +84,13 @@ func (c *conn) roundTrip(ctx context.Context, key, version int16, body []byte) (
 	}
 	c.nextID++
 	id := c.nextID
-	c.waiting[id] = wait
+	if len(c.waiting) == 0 || !parked && c.urgent == 0 { // silence counts from when an answer is due
+		c.heard = c.clock.Now()
+	}
+	c.waiting[id] = waiter{wait, parked}
+	if !parked {
+		c.urgent++
+	}
 	c.mu.Unlock()
 	sent, err = c.send(ctx, frame(key, version, id, c.clientID, body))
 	if !sent {
@@ -94,7 +112,20 @@ func (c *conn) roundTrip(ctx context.Context, key, version int16, body []byte) (
 func (c *conn) forget(id int32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.take(id)
+}
+
+// take removes a call that waits, nil if there is none. Called with mu.
+func (c *conn) take(id int32) chan []byte {
+	w, ok := c.waiting[id]
+	if !ok {
+		return nil
+	}
 	delete(c.waiting, id)
+	if !w.parked {
+		c.urgent--
+	}
+	return w.answer
 }
 
 const writeTime = 30 * time.Second
@@ -149,7 +180,6 @@ func flexible(key, version int16) bool {
 
 // read gives answers to their callers until the connection fails.
 func (c *conn) read() {
-	defer close(c.done)
 	in := bufio.NewReaderSize(c.net, 64<<10)
 	for {
 		var head [8]byte
@@ -171,9 +201,10 @@ func (c *conn) read() {
 			c.fail(err)
 			return
 		}
+		now := c.clock.Now()
 		c.mu.Lock()
-		wait := c.waiting[id]
-		delete(c.waiting, id)
+		c.heard = now
+		wait := c.take(id)
 		c.mu.Unlock()
 		if wait != nil { // else its caller gave up
 			wait <- body
@@ -188,17 +219,18 @@ func (c *conn) fail(err error) {
 		return
 	}
 	c.err = err
-	for id, wait := range c.waiting {
-		close(wait)
-		delete(c.waiting, id)
+	for _, w := range c.waiting {
+		close(w.answer)
 	}
+	clear(c.waiting)
+	close(c.ended)
 	_ = c.net.Close() // its error says nothing that err does not
 }
 
-// close is fail, and waits for the reader.
+// close is fail, and waits for the goroutines.
 func (c *conn) close(err error) {
 	c.fail(err)
-	<-c.done
+	c.running.Wait()
 }
 
 func (c *conn) failed() error {

@@ -101,10 +101,13 @@ func proxied(ctx context.Context, tenants Tenants, principal string, req *kmsg.E
 	if err := forward.Client.Decode(req.RequestPrincipal); err != nil {
 		return nil, fmt.Errorf("envelope principal: %w: %w", err, kerr.PrincipalDeserializationFailure)
 	}
-	var target []byte
+	var target, topicIDs []byte
 	req.UnknownTags.Each(func(tag uint32, value []byte) {
-		if tag == rpc.EnvelopeTargetTag {
+		switch tag {
+		case rpc.EnvelopeTargetTag:
 			target = value
+		case rpc.EnvelopeTopicIDsTag:
+			topicIDs = value
 		}
 	})
 	if err := forward.Target.Decode(target); err != nil {
@@ -113,6 +116,7 @@ func proxied(ctx context.Context, tenants Tenants, principal string, req *kmsg.E
 	if forward.Request, err = innerRequest(req.RequestData); err != nil {
 		return nil, err
 	}
+	rpc.SetTopicIDs(forward.Request, topicIDs)
 	return cluster.Forward(ctx, forward)
 }
 

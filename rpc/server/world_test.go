@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -151,12 +152,26 @@ func readFrame(nc net.Conn) (head []byte, err error) {
 	return frame, err
 }
 
+// readRequest is readFrame after the node has said, as often as it was asked, that it knows of no leaders.
+func readRequest(nc net.Conn) ([]byte, error) {
+	for {
+		frame, err := readFrame(nc)
+		if err != nil || int16(binary.BigEndian.Uint16(frame)) != rpc.KeyFindLeaders {
+			return frame, err
+		}
+		if _, err := nc.Write(append([]byte{0, 0, 0, 4}, frame[4:8]...)); err != nil {
+			return nil, err
+		}
+	}
+}
+
 // cluster is a MetadataCluster that a test scripts.
 type cluster struct {
 	stranger atomic.Bool // the connection is nobody's
 	err      error       // of every private call
 	arrived  chan any    // gets each request, if set
 	hold     chan struct{}
+	leaders  func() (*rpc.FindLeadersResponse, error)
 
 	forward func(ctx context.Context, req *rpc.ForwardRequest) (*rpc.ForwardResponse, error)
 	follow  func(req *rpc.FollowTopicRequest) (*rpc.FollowTopicResponse, error)
@@ -165,7 +180,11 @@ type cluster struct {
 
 func answer[A any](c *cluster, ctx context.Context, req any, a *A) (*A, error) {
 	if c.arrived != nil {
-		c.arrived <- req
+		select {
+		case c.arrived <- req:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
 	if c.hold != nil {
 		select {
@@ -251,7 +270,10 @@ func (c *cluster) DescribeCluster(ctx context.Context, req *rpc.DescribeClusterR
 }
 
 func (c *cluster) FindLeaders(ctx context.Context, req *rpc.FindLeadersRequest) (*rpc.FindLeadersResponse, error) {
-	return answer(c, ctx, req, &rpc.FindLeadersResponse{Self: 1})
+	if c.leaders != nil {
+		return c.leaders()
+	}
+	return &rpc.FindLeadersResponse{Self: 1}, nil
 }
 
 func (c *cluster) Forward(ctx context.Context, req *rpc.ForwardRequest) (*rpc.ForwardResponse, error) {
