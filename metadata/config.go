@@ -14,6 +14,7 @@ import (
 
 	"github.com/inkwell-project/inkwell/internal/clock"
 	"github.com/inkwell-project/inkwell/metadata/groupcoordinator"
+	"github.com/inkwell-project/inkwell/topics"
 )
 
 // Config of a Node. Time, randomness, disk and network are handed in.
@@ -32,6 +33,9 @@ type Config struct {
 	// Settings of the coordinators, by Kafka's names.
 	Groups groupcoordinator.Settings
 	Limits Limits
+
+	// MaxFeatureLevel is the highest level of topics.MetadataFeature that this node knows; default the newest. A test makes a node of an older release by it.
+	MaxFeatureLevel int32
 
 	Clock      clock.Clock
 	NewRand    func() *rand.Rand // each caller has a source of its own
@@ -53,6 +57,9 @@ func (c *Config) SetDefaults() {
 	if c.Clock == nil {
 		c.Clock = clock.System
 	}
+	if c.MaxFeatureLevel == 0 {
+		c.MaxFeatureLevel = topics.NewestFeatureLevel
+	}
 	if c.Limits.NumPartitions == 0 {
 		c.Limits.NumPartitions = 1
 	}
@@ -66,6 +73,9 @@ func (c *Config) Validate() error {
 	var errs []error
 	if c.ID < 1 {
 		errs = append(errs, fmt.Errorf("node.id is %d, it must be 1 or more", c.ID))
+	}
+	if c.MaxFeatureLevel < topics.FeatureLevel1 || c.MaxFeatureLevel > topics.NewestFeatureLevel {
+		errs = append(errs, fmt.Errorf("metadata: MaxFeatureLevel is %d, it must be from %d to %d", c.MaxFeatureLevel, topics.FeatureLevel1, topics.NewestFeatureLevel))
 	}
 	if c.Dir == "" {
 		errs = append(errs, errors.New("--data is empty; set it to a folder"))

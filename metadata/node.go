@@ -72,17 +72,20 @@ func Open(ctx context.Context, cfg Config) (n *Node, err error) {
 		return nil, err
 	}
 	n.clusterLog, err = n.logs.StartGroup(raftlog.GroupConfig{
-		ID: clusterMetadataGroup, Name: topics.ClusterMetadata + "-0", Machine: clusterstate.Machine{}, Topic: raftlog.TopicConfig{Compacted: true}, Voters: []int32{cfg.ID},
+		ID: clusterMetadataGroup, Name: topics.ClusterMetadata + "-0", Machine: clusterstate.Machine{MaxFeatureLevel: cfg.MaxFeatureLevel}, Topic: raftlog.TopicConfig{Compacted: true}, Voters: []int32{cfg.ID},
 	})
 	if err != nil {
 		return nil, err
 	}
 	if n.clusters, err = clustercontroller.New(clustercontroller.Config{
-		NodeID: cfg.ID, Log: n.clusterLog, Clock: cfg.Clock, NewUUID: cfg.NewUUID, NewCredential: authentication.NewCredential, Logger: cfg.Logger,
+		NodeID: cfg.ID, Log: n.clusterLog, Clock: cfg.Clock, NewUUID: cfg.NewUUID, NewCredential: authentication.NewCredential, Logger: cfg.Logger, MaxFeatureLevel: cfg.MaxFeatureLevel,
 	}); err != nil {
 		return nil, err
 	}
 	if err := awaitLeader(ctx, n.clusterLog); err != nil {
+		return nil, err
+	}
+	if err := n.clusters.InitFeatures(ctx); err != nil {
 		return nil, err
 	}
 	n.following.Go(func() { n.followClusters(following) })

@@ -3,6 +3,7 @@ package clustercontroller
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -71,10 +72,11 @@ func TestANewMetadataClusterHasTheNewestLevel(t *testing.T) {
 
 // What an older release says of a command of a newer one.
 func TestACommandOfANewerReleaseNamesItsVersion(t *testing.T) {
-	forged := state.Encode(1, &state.SetFeatureLevel{Level: 1000})
-	_, _, err := state.Machine{}.Apply(nil, 1, forged)
-	if !errors.Is(err, raftlog.ErrHalt) || !strings.Contains(err.Error(), "version 1000") {
-		t.Errorf("%v", err)
+	for level, machine := range map[int32]state.Machine{1000: {}, 2: {MaxFeatureLevel: 1}} {
+		_, _, err := machine.Apply(nil, 1, state.Encode(1, &state.SetFeatureLevel{Level: level}))
+		if !errors.Is(err, raftlog.ErrHalt) || !strings.Contains(err.Error(), fmt.Sprintf("level %d", level)) {
+			t.Errorf("%v", err)
+		}
 	}
 }
 

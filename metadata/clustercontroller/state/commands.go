@@ -137,6 +137,12 @@ func embed[C interface {
 	return c
 }
 
+// newerCommand halts a replica: to skip the command would fork it from the others.
+func newerCommand(version, newest uint64) error {
+	return fmt.Errorf("a command of %s needs a release that knows level %d of %s, this one knows up to %d; start this node with a newer release: %w",
+		topics.ClusterMetadata, version, topics.MetadataFeature, newest, raftlog.ErrHalt)
+}
+
 // Decode reads what Encode wrote; an error wraps raftlog.ErrHalt.
 func Decode(b []byte) (nowMillis int64, c Command, err error) {
 	d := wire.NewDecoder(b)
@@ -144,7 +150,7 @@ func Decode(b []byte) (nowMillis int64, c Command, err error) {
 		switch d.Field() {
 		case 1:
 			if v := d.Uint(); v > newestVersion {
-				d.Fail(fmt.Errorf("the command needs a release that knows version %d, this one knows up to %d", v, newestVersion))
+				return 0, nil, newerCommand(v, newestVersion)
 			}
 		case 2:
 			nowMillis = d.Sint()

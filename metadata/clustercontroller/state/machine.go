@@ -13,7 +13,10 @@ import (
 )
 
 // Machine implements raftlog.StateMachine; it has no state outside its store.
-type Machine struct{}
+type Machine struct {
+	// MaxFeatureLevel is the highest level of topics.MetadataFeature that this replica knows; 0 is the newest.
+	MaxFeatureLevel int32
+}
 
 // Result is what the proposer learns: nil, or why nothing was changed.
 type Result struct {
@@ -32,10 +35,13 @@ func placementKey(topic string, partition int32) []byte {
 }
 
 // Apply implements raftlog.StateMachine.
-func (Machine) Apply(tx statestore.Tx, _ uint64, command []byte) (any, []raftlog.Record, error) {
+func (m Machine) Apply(tx statestore.Tx, _ uint64, command []byte) (any, []raftlog.Record, error) {
 	now, cmd, err := Decode(command)
 	if err != nil {
 		return nil, nil, err
+	}
+	if most := m.MaxFeatureLevel; most != 0 && cmd.level() > most {
+		return nil, nil, newerCommand(uint64(cmd.level()), uint64(most))
 	}
 	a := apply{tx: tx, now: now}
 	switch c := cmd.(type) {
