@@ -77,6 +77,9 @@ func (q *applyQueue) next() (*group, []committed) {
 	for n < len(g.pending) && n < maxBatchEntries && (n == 0 || size < maxBatchBytes) {
 		size += len(g.pending[n].entry.GetData())
 		n++
+		if isControl(g.pending[n-1].entry) {
+			break // what it is about is the state just behind it
+		}
 	}
 	list := g.pending[:n:n]
 	g.pending = g.pending[n:]
@@ -144,6 +147,17 @@ func (g *group) apply(list []committed) {
 		return
 	}
 	g.tail.publish(w.state, w.appended, w.removed)
+	g.sinceHash.Add(int64(len(list)))
+	g.shown(results)
+	g.node.metrics.applied(g.node.cfg.Clock.Now().Sub(began), len(list))
+	if last := list[len(list)-1].entry; isControl(last) {
+		e, _ := decodeControl(last.GetData())
+		g.applyControl(last.GetIndex(), e)
+	}
+}
+
+// shown tells those who wait for entries that are visible now.
+func (g *group) shown(results []applyResult) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.appliedIndex, g.appliedTerm = g.applied.index, g.applied.term
@@ -166,7 +180,6 @@ func (g *group) apply(list []committed) {
 		l.IsLeader = true
 		g.setLeadership(l)
 	}
-	g.node.metrics.applied(g.node.cfg.Clock.Now().Sub(began), len(list))
 }
 
 type applyResult struct {
@@ -202,6 +215,9 @@ func (g *group) applyBatch(list []committed) (results []applyResult, w *topicWri
 		}
 		if c.entry.GetType() != pb.EntryNormal || len(c.entry.GetData()) == 0 {
 			continue // a new leader's first entry, or a change of membership
+		}
+		if isControl(c.entry) {
+			continue
 		}
 		r, err := g.applyEntry(tx, w, c.entry)
 		if err != nil {
@@ -246,4 +262,9 @@ func panicError(p any) error {
 		return fmt.Errorf("%w: %w\n%s", ErrHalt, err, debug.Stack())
 	}
 	return fmt.Errorf("%w: %v\n%s", ErrHalt, p, debug.Stack())
+}
+
+func isControl(e *pb.Entry) bool {
+	b := e.GetData()
+	return e.GetType() == pb.EntryNormal && len(b) > 0 && b[0] == controlVersion
 }

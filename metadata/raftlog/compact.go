@@ -75,7 +75,9 @@ func (n *Node) compactOnClose() (err error) {
 func (n *Node) durable(ids []uint64) map[uint64]uint64 {
 	indexes := make(map[uint64]uint64, len(ids))
 	for _, id := range ids {
-		n.store.Durable(pebblestore.Space{Group: id, Kind: kindMeta}, func(r statestore.Reader) {
+		place := id
+		n.store.Durable(placedSpace, func(r statestore.Reader) { place = placeOf(r, id) })
+		n.store.Durable(pebblestore.Space{Group: place, Kind: kindMeta}, func(r statestore.Reader) {
 			if value, ok := r.Get(appliedKey); ok {
 				if a, err := decodeApplied(value); err == nil {
 					indexes[id] = a.index
@@ -97,6 +99,9 @@ func (n *Node) cut(indexes map[uint64]uint64) (paths []string, err error) {
 		index = min(index, lastIndex(entries))
 		if g := n.groups[id]; g != nil && !g.sole() {
 			index -= min(index, n.cfg.KeepEntries)
+			for _, sent := range g.sends {
+				index = min(index, sent) // who gets that snapshot needs what follows
+			}
 		}
 		indexes[id] = index
 	}

@@ -1,8 +1,10 @@
 package raftlog
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -22,13 +24,14 @@ type Config struct {
 	// Dir is the data folder; one process at a time uses it.
 	Dir   string
 	Clock clock.Clock
-	// Rand makes the nonce that tells this process's proposals from those before a restart.
+	// Rand makes the nonce that tells this process's proposals from those before a restart, and the timeouts of elections. It is the node's alone.
 	Rand       *rand.Rand
 	Transport  Transport // nil: there are no other nodes
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 
-	// TickInterval is Raft's unit of time, default 100 ms. Groups whose only voter is this node need no ticks.
+	// TickInterval is Raft's unit of time, default 100 ms. Groups whose only voter is this node, and those in which nothing is outstanding, need
+	// no ticks. All nodes must have the same three settings. A dead leader is replaced after 1 to 1.5 election timeouts with three replicas.
 	TickInterval   time.Duration
 	ElectionTicks  int // default 10
 	HeartbeatTicks int // default 1
@@ -41,6 +44,10 @@ type Config struct {
 	CompactEntries int64
 	// KeepEntries is how many applied entries a group with several replicas keeps for followers that lag, default 5,000.
 	KeepEntries uint64
+	// HashCheckEntries and HashCheckInterval: after so many entries, or after that time if there were any, the replicas of a group compare a part
+	// of their states. Default 10,000 and 5 minutes; negative entries: never.
+	HashCheckEntries  int
+	HashCheckInterval time.Duration
 	// TailRecords and TailBytes bound the newest records of each topic that are kept in memory, default 1,024 and 1 MiB.
 	TailRecords int
 	TailBytes   int
@@ -64,6 +71,12 @@ type Transport interface {
 	Send(messages []Message)
 }
 
+// SnapshotTransport is what a Transport that carries snapshots has, too. SendSnapshot calls write with a stream to a node, whose transport hands
+// the other end to Node.ReceiveSnapshot; it returns nil when that did. It may take long, and ends with ctx.
+type SnapshotTransport interface {
+	SendSnapshot(ctx context.Context, to int32, write func(io.Writer) error) error
+}
+
 // TopicConfig says what is kept of a group's topic. All replicas must have the same.
 type TopicConfig struct {
 	// Compacted keeps the newest record of each key only. Otherwise the newest records are kept, as bounded below.
@@ -82,6 +95,7 @@ type GroupConfig struct {
 	Machine StateMachine
 	Topic   TopicConfig
 	// Voters are the nodes that a new group begins with. They matter only the first time; empty means that this replica joins a group that exists.
+	// The first of them is the first leader, if it can be.
 	Voters []int32
 }
 
@@ -107,6 +121,8 @@ func (c *Config) SetDefaults() {
 	setDefault(&c.CompactBytes, 64<<20)
 	setDefault(&c.CompactEntries, 100_000)
 	setDefault(&c.KeepEntries, 5_000)
+	setDefault(&c.HashCheckEntries, 10_000)
+	setDefault(&c.HashCheckInterval, defaultHashCheckInterval)
 	setDefault(&c.TailRecords, 1024)
 	setDefault(&c.TailBytes, 1<<20)
 	setDefault(&c.ApplyWorkers, 2)

@@ -10,6 +10,7 @@ import (
 
 const (
 	entryVersion    = 1
+	controlVersion  = 2 // an entry of the log itself: kind, body
 	entryHeaderSize = 1 + 4 + 8 + 8
 )
 
@@ -40,6 +41,29 @@ func decodeEntry(b []byte) (proposalID, []byte, error) {
 		nonce:   binary.BigEndian.Uint64(b[5:]),
 		counter: binary.BigEndian.Uint64(b[13:]),
 	}, b[entryHeaderSize:], nil
+}
+
+// Kinds of entries of the log itself. They change nothing in the state.
+const (
+	controlCheck   = 1 // hash the state from the cursor in the body on
+	controlVerdict = 2 // index of the check, hash
+)
+
+type controlEntry struct {
+	kind byte
+	body []byte
+}
+
+func encodeControl(kind byte, body []byte) []byte {
+	return append([]byte{controlVersion, kind}, body...)
+}
+
+// decodeControl says whether an entry is one of the log itself. A kind that this version does not know is one that changes no state, and is passed over.
+func decodeControl(b []byte) (controlEntry, bool) {
+	if len(b) < 2 || b[0] != controlVersion {
+		return controlEntry{}, false
+	}
+	return controlEntry{b[1], b[2:]}, true
 }
 
 // appliedState is what a group's state store knows about itself. It is in the batch of the last applied entry.

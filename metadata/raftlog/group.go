@@ -15,7 +15,6 @@ import (
 
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/metadata/statestore"
-	"github.com/inkwell-project/inkwell/metadata/statestore/pebblestore"
 )
 
 // Kinds of a group's data in the state store. What a state machine writes has a space of its own, so it cannot collide with the rest.
@@ -54,10 +53,31 @@ type group struct {
 	changing     *memberWait
 	changingTerm uint64
 	quiesced     bool
+	restsOn      []int32 // the nodes whose heartbeats a quiesced group rests on
+	isAwake      bool
+	idle         int // ticks since something happened
+	elapsed      int // ticks since a leader was heard
+	timeout      int // when elapsed is too long
+	eager        int // campaigns without waiting that are left
+	seenTerm     uint64
+	lastLead     uint64 // the last that was known
+	removed      bool
+	sends        map[int32]uint64 // snapshots under way, and the indexes that Raft wants them at
+	snapshotFrom int              // the tick from which on one may be sent again
+	rebuilding   map[int32]bool
+	receiving    bool
+	staged       *staged
+	hashing      *hashCheck
+	hashTick     int
+	hashCursor   []byte
+	own          ownHash
 
 	// Owned by whoever applies; one at a time.
 	applied    appliedState
 	topicState topicState
+
+	place     atomic.Uint64 // of the data in the state store
+	sinceHash atomic.Int64  // entries that were applied since the last check
 
 	over atomic.Bool // stopped or halted: nothing is done any more
 
@@ -81,20 +101,18 @@ type group struct {
 
 var _ Log = (*group)(nil)
 
-func (g *group) space(kind byte) pebblestore.Space { return pebblestore.Space{Group: g.id, Kind: kind} }
-
 // View implements Log. When the node is closed, fn is not called.
 func (g *group) View(fn func(statestore.Reader)) {
-	g.node.view(func(v *pebblestore.View) { fn(v.Reader(g.space(kindState))) })
+	g.view(func(reader func(byte) statestore.Reader) { fn(reader(kindState)) })
 }
 
 // Hash covers the state machine's state: replicas that applied the same index agree on it.
 func (g *group) Hash() (index uint64, hash string, err error) {
-	g.node.view(func(v *pebblestore.View) {
-		value, _ := v.Reader(g.space(kindMeta)).Get(appliedKey)
+	g.view(func(reader func(byte) statestore.Reader) {
+		value, _ := reader(kindMeta).Get(appliedKey)
 		var a appliedState
 		if a, err = decodeApplied(value); err == nil {
-			index, hash = a.index, statestore.Hash(v.Reader(g.space(kindState)))
+			index, hash = a.index, statestore.Hash(reader(kindState))
 		}
 	})
 	return index, hash, err
@@ -148,8 +166,8 @@ func (g *group) Read(offset int64, maxBytes int) ([]Record, error) {
 	}
 	size := 0
 	var err error
-	g.node.view(func(v *pebblestore.View) {
-		v.Reader(g.space(kindTopic)).Scan(offsetKey(offset), offsetKey(next), func(key, value []byte) bool {
+	g.view(func(reader func(byte) statestore.Reader) {
+		reader(kindTopic).Scan(offsetKey(offset), offsetKey(next), func(key, value []byte) bool {
 			r, decodeErr := decodeRecord(keyOffset(key), value)
 			if decodeErr != nil {
 				err = fmt.Errorf("%s: %w", g.name, decodeErr)
@@ -198,6 +216,7 @@ func (g *group) halt(reason error) {
 		g.node.metrics.halted.Inc()
 		g.node.setCondition(g, conditionOf(reason), reason)
 		g.log.Error("this partition is halted; others go on", "err", reason)
+		g.node.control(func() { g.node.onEnded(g) })
 	}
 }
 
@@ -226,7 +245,12 @@ func (g *group) observe() {
 	if leads && !g.leads {
 		g.leadFrom = lastIndex(g.storage.Group)
 	}
+	if g.leads && !leads {
+		g.node.vouch++
+		g.hashing = nil
+	}
 	g.leads = leads
+	g.timeObserved(status)
 	g.checkChange()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -245,6 +269,3 @@ func (g *group) sole() bool {
 	c := g.conf
 	return len(c.GetVoters()) == 1 && c.GetVoters()[0] == raftID(g.node.cfg.NodeID) && len(c.GetLearners()) == 0 && len(c.GetVotersOutgoing()) == 0
 }
-
-// wakeUp ends quiescence. It runs in the event loop.
-func (g *group) wakeUp() { g.quiesced = false }

@@ -2,6 +2,7 @@ package raftlog
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"go.etcd.io/raft/v3"
@@ -49,6 +50,7 @@ func (n *Node) run() {
 			n.fail(err)
 			return
 		}
+		n.flushMessages()
 	}
 }
 
@@ -88,28 +90,6 @@ func (t *ticker) c() <-chan time.Time {
 	return t.timer.C
 }
 
-func (n *Node) needsTicks() bool {
-	for _, g := range n.order {
-		if !g.over.Load() && !(g.sole() && g.leads) {
-			return true
-		}
-	}
-	return false
-}
-
-func (n *Node) tick() {
-	for _, g := range n.order {
-		if g.over.Load() || (g.sole() && g.leads) {
-			continue
-		}
-		g.guard(func() {
-			g.raw.Tick()
-			g.checkReads(1)
-		})
-		n.markDirty(g)
-	}
-}
-
 // feed gives everything that arrived to the groups it is for, in order of arrival.
 func (n *Node) feed(w *work) {
 	for _, control := range w.controls {
@@ -122,13 +102,15 @@ func (n *Node) feed(w *work) {
 		}
 	}
 	for _, m := range w.messages {
-		if g := n.groups[m.Group]; g != nil && !g.over.Load() {
-			// An error means that the message is not for this replica any more.
-			g.guard(func() { _ = g.raw.Step(m.Raft) })
+		if m.Group == controlGroup {
+			n.onControl(m.Raft)
+		} else if g := n.groups[m.Group]; g != nil && !g.over.Load() {
+			g.guard(func() { g.step(m.Raft) })
 			n.markDirty(g)
 		}
 	}
 	for _, p := range w.proposals {
+		p.group.wakeUp()
 		p.group.guard(func() { p.group.propose(p) })
 		n.markDirty(p.group)
 	}
@@ -137,6 +119,7 @@ func (n *Node) feed(w *work) {
 	}
 	for _, r := range w.reads {
 		if g := r.group; len(g.readsInWork) > 0 {
+			g.wakeUp()
 			g.guard(g.askReadIndex)
 			n.markDirty(g)
 		}
@@ -151,6 +134,30 @@ func (n *Node) markDirty(g *group) {
 		g.dirty = true
 		n.dirty = append(n.dirty, g)
 	}
+}
+
+// step gives Raft a message from another node.
+func (g *group) step(m *pb.Message) {
+	if g.fromStranger(m) {
+		return
+	}
+	switch m.GetType() {
+	case pb.MsgSnap: // comes by ReceiveSnapshot only
+		return
+	case pb.MsgHeartbeat:
+		if c := m.GetContext(); len(c) == 9 && c[0] == quiesceMark {
+			g.onQuiesce(m)
+			return
+		}
+	}
+	if g.quiesced {
+		g.wakeUp()
+		if !g.leads && g.lastLead != m.GetFrom() {
+			g.poke()
+		}
+	}
+	_ = g.raw.Step(m) // an error means that the message is not for this replica any more
+	g.stepped(m)
 }
 
 // guard runs fn, and halts the group when Raft panics: its log cannot be read, or an invariant is broken.
@@ -190,13 +197,18 @@ func (n *Node) round() error {
 			if !raft.IsEmptySnap(rd.Snapshot) {
 				u.Reset = g.install(rd.Snapshot)
 			}
+			g.sendEarly(rd)
 			readies = append(readies, groupReady{g, rd})
 			updates = append(updates, u)
 		})
+		if g.staged != nil && !g.staged.installed {
+			g.settleStaged()
+		}
 	}
 	if len(updates) == 0 {
 		return nil
 	}
+	n.flushMessages() // appends travel while they are written here
 	began := n.cfg.Clock.Now()
 	written, err := n.log.Append(updates)
 	if err != nil {
@@ -212,6 +224,7 @@ func (n *Node) round() error {
 		if r.g.guard(func() { r.g.carryOut(r.rd) }) && r.g.raw.HasReady() {
 			n.markDirty(r.g)
 		}
+		r.g.settleStaged()
 	}
 	n.compactWhenDue()
 	return nil
@@ -219,12 +232,13 @@ func (n *Node) round() error {
 
 // carryOut does what a Ready asks for once it is durable.
 func (g *group) carryOut(rd raft.Ready) {
-	if len(rd.Messages) > 0 {
-		messages := make([]Message, len(rd.Messages))
-		for i, m := range rd.Messages {
-			messages[i] = Message{Group: g.id, Raft: m}
+	for _, m := range rd.Messages {
+		if promises(m) {
+			g.node.outgoing = append(g.node.outgoing, Message{Group: g.id, Raft: m})
 		}
-		g.node.cfg.Transport.Send(messages)
+	}
+	if len(rd.Entries) > 0 || len(rd.CommittedEntries) > 0 {
+		g.idle = 0
 	}
 	if len(rd.CommittedEntries) > 0 {
 		list := make([]committed, len(rd.CommittedEntries))
@@ -239,6 +253,37 @@ func (g *group) carryOut(rd raft.Ready) {
 		g.checkReads(0)
 	}
 	g.onReadStates(rd.ReadStates)
+}
+
+// promises says whether a message speaks of what must be durable before it is sent: votes and entries that this replica has. Everything else
+// may be sent at once, for it is true whatever this disk does.
+func promises(m *pb.Message) bool {
+	switch m.GetType() {
+	case pb.MsgAppResp, pb.MsgVoteResp, pb.MsgPreVoteResp:
+		return true
+	}
+	return false
+}
+
+// sendEarly sends what need not wait for the disk.
+func (g *group) sendEarly(rd raft.Ready) {
+	for _, m := range rd.Messages {
+		switch {
+		case promises(m):
+		case m.GetType() == pb.MsgSnap:
+			g.node.startSnapshot(g, m)
+		default:
+			g.node.outgoing = append(g.node.outgoing, Message{Group: g.id, Raft: m})
+		}
+	}
+}
+
+// flushMessages hands everything that was said to the transport, in one piece.
+func (n *Node) flushMessages() {
+	if len(n.outgoing) > 0 {
+		n.cfg.Transport.Send(n.outgoing)
+		n.outgoing = nil
+	}
 }
 
 // changeMembers tells Raft of a change of membership, and returns the membership after it.
@@ -258,6 +303,11 @@ func (g *group) changeMembers(e *pb.Entry) *pb.ConfState {
 	g.conf = g.raw.ApplyConfChange(change)
 	g.storage.confIndex = e.GetIndex()
 	g.checkChange()
+	me := raftID(g.node.cfg.NodeID)
+	if all := members(g.conf); !slices.Contains(all, me) && len(all) > 0 {
+		g.setRemoved()
+	}
+	g.node.awaken(g) // it may have been the only one
 	return g.conf
 }
 

@@ -1,6 +1,7 @@
 package raftlog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -55,6 +56,20 @@ type Node struct {
 	order       []*group // by start, so that ticks have an order
 	readContext uint64
 	heard       map[int32]time.Time // when anything arrived from a node
+	ticks       int
+	awake       []*group // are ticked
+	peers       []*peerState
+	sharing     int    // sum of what peers share
+	vouch       uint64 // see quiesce.go
+	outgoing    []Message
+	sending     int // snapshots
+	receiving   int // snapshots
+	rebuilds    map[uint64]*rebuild
+
+	ctx      context.Context // of what runs beside the event loop
+	cancel   context.CancelCauseFunc
+	places   atomic.Uint64 // the last place that was used
+	hashSlot chan struct{} // holds one
 }
 
 // Open opens the data folder and starts the event loop. No group serves before StartGroup.
@@ -67,9 +82,12 @@ func Open(cfg Config) (_ *Node, err error) {
 		cfg: cfg, nonce: cfg.Rand.Uint64(), inbox: newInbox(), applies: newApplyQueue(), metrics: newMetrics(cfg.Registerer),
 		stop: make(chan struct{}), loopDone: make(chan struct{}), failed: make(chan error, 1),
 		compactDue: make(chan struct{}, 1), groups: map[uint64]*group{},
+		rebuilds: map[uint64]*rebuild{}, hashSlot: make(chan struct{}, 1), vouch: cfg.Rand.Uint64(),
 		heard: map[int32]time.Time{}, conditions: map[uint64]ReplicaCondition{}, conditionsChanged: make(chan struct{}),
 	}
+	n.ctx, n.cancel = context.WithCancelCause(context.Background())
 	if err := n.openFiles(); err != nil {
+		n.cancel(err)
 		return nil, errors.Join(err, n.closeFiles())
 	}
 	n.metrics.observe(n)
@@ -107,7 +125,10 @@ func (n *Node) openFiles() (err error) {
 	if err != nil {
 		return err
 	}
-	return n.finishRemovals()
+	if err := n.finishRemovals(); err != nil {
+		return err
+	}
+	return n.sweepPlaces()
 }
 
 // Failed receives the error after which this node cannot go on: the log cannot be written. The process must end with an exit code that
@@ -151,7 +172,7 @@ func (n *Node) ReportSnapshot(id uint64, node int32, received bool) {
 func (n *Node) report(id uint64, fn func(*group)) {
 	_ = n.inbox.put(func(w *work) { // refused: the node is closed
 		w.controls = append(w.controls, func() {
-			if g := n.groups[id]; g != nil && !g.over.Load() {
+			if g := n.groups[id]; g != nil && !g.over.Load() && !g.quiesced {
 				g.guard(func() { fn(g) })
 				n.markDirty(g)
 			}
@@ -196,6 +217,7 @@ func (n *Node) Close() error {
 
 func (n *Node) close() error {
 	n.stopOnce.Do(func() { close(n.stop) })
+	n.cancel(kafka.ErrClosed)
 	<-n.loopDone // 1. nothing new is committed
 	n.applies.close()
 	n.metrics.close()

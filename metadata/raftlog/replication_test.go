@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"testing"
 	"time"
@@ -43,10 +44,31 @@ func (w *network) Send(messages []Message) {
 		} else {
 			from.ReportUnreachable(m.Group, NodeOf(m.Raft.GetTo()))
 		}
-		if m.Raft.GetType() == pb.MsgSnap {
-			from.ReportSnapshot(m.Group, NodeOf(m.Raft.GetTo()), to != nil)
-		}
 	}
+}
+
+// endpoint is one node's end of the network.
+type endpoint struct {
+	*network
+	id int32
+}
+
+// SendSnapshot carries a snapshot through a pipe.
+func (w endpoint) SendSnapshot(ctx context.Context, id int32, write func(io.Writer) error) error {
+	to := w.node(id)
+	if to == nil {
+		return errors.New("it is down")
+	}
+	out, in := io.Pipe()
+	received := make(chan error, 1)
+	go func() {
+		err := to.ReceiveSnapshot(ctx, w.id, out)
+		out.CloseWithError(err)
+		received <- err
+	}()
+	err := write(in)
+	in.CloseWithError(err)
+	return errors.Join(err, <-received)
 }
 
 type replica struct {
@@ -58,7 +80,7 @@ type replica struct {
 func (w *network) open(t *testing.T, r *replica, id int32, voters []int32) {
 	t.Helper()
 	r.node = openNode(t, r.fs, func(c *Config) {
-		c.NodeID, c.Transport, c.TickInterval = id, w, 10*time.Millisecond
+		c.NodeID, c.Transport, c.TickInterval = id, endpoint{w, id}, 10*time.Millisecond
 		c.KeepEntries, c.CompactEntries, c.SegmentBytes = 10, 100, 4096
 	})
 	w.set(id, r.node.Node)

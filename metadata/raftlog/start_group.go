@@ -49,6 +49,8 @@ func (n *Node) start(cfg GroupConfig) (_ *group, err error) {
 		node: n, id: cfg.ID, name: cfg.Name, machine: cfg.Machine, topic: cfg.Topic, log: n.cfg.Logger.With("group", cfg.ID, "name", cfg.Name),
 		endedCh: make(chan struct{}), changed: make(chan struct{}), waiters: map[uint64]*proposal{}, leadership: Leadership{Leader: -1},
 	}
+	g.place.Store(cfg.ID)
+	n.view(func(v *pebblestore.View) { g.place.Store(placeOf(v.Reader(placedSpace), cfg.ID)) })
 	found, err := g.loadState()
 	if err != nil {
 		return nil, err
@@ -71,12 +73,15 @@ func (n *Node) start(cfg GroupConfig) (_ *group, err error) {
 	if err != nil {
 		return nil, err
 	}
+	g.seenTerm = g.raw.BasicStatus().GetTerm()
+	g.drawTimeout()
 	if g.sole() {
 		if err := g.raw.Campaign(); err != nil { // nobody else can lead: do not wait for an election timeout
 			return nil, err
 		}
 	}
 	n.groups[g.id] = g
+	n.awaken(g)
 	n.order = append(n.order, g)
 	n.metrics.groups.Set(float64(len(n.order)))
 	n.markDirty(g)
@@ -93,6 +98,10 @@ func (g *group) loadState() (found bool, err error) {
 		}
 		found = true
 		if g.applied, err = decodeApplied(value); err != nil {
+			return
+		}
+		if why, ok := meta.Get(divergedKey); ok {
+			err = fmt.Errorf("%w (%s): it must be rebuilt from the others", ErrDiverged, why)
 			return
 		}
 		if value, ok := meta.Get(topicKey); ok {
@@ -126,7 +135,7 @@ func (n *Node) openEntries(g *group, cfg GroupConfig, found bool) (*wal.Group, e
 		g.applied = appliedState{index: start.Index, term: start.Term, conf: conf}
 	case !found || g.applied.index < start.Index:
 		return nil, fmt.Errorf("%w: the log begins behind index %d, but the state is only at %d; %s", ErrHalt, start.Index, g.applied.index, restoreHint)
-	case g.applied.index > last && g.applied.installed:
+	case g.applied.installed && !fits(entries, g.applied):
 		hs := entries.HardState()
 		term, vote := max(hs.GetTerm(), g.applied.term), hs.GetVote()
 		if term > hs.GetTerm() {
@@ -137,6 +146,12 @@ func (n *Node) openEntries(g *group, cfg GroupConfig, found bool) (*wal.Group, e
 		return nil, fmt.Errorf("%w: the state is at index %d, but the log ends at %d; %s", ErrHalt, g.applied.index, last, restoreHint)
 	}
 	return entries, nil
+}
+
+// fits says whether the state is somewhere in the log. One that was installed need not be: the crash came before the log learned of it.
+func fits(entries *wal.Group, a appliedState) bool {
+	term, err := entries.Term(a.index)
+	return err == nil && term == a.term
 }
 
 const restoreHint = "check the disk, then restore this node's data folder (--data) from a copy, or let it join as a new node with an empty folder and another id"
@@ -152,6 +167,9 @@ func (n *Node) bootstrap(g *group, cfg GroupConfig) *wal.Group {
 		conf.Voters = append(conf.Voters, raftID(v))
 	}
 	g.applied = appliedState{index: firstIndex, term: 1, conf: conf}
+	if cfg.Voters[0] == n.cfg.NodeID {
+		g.eager = eagerTries
+	}
 	g.topicState = topicState{}
 	term, vote, commit := uint64(1), uint64(0), uint64(firstIndex)
 	return n.log.Stage(g.id, g.installedStart(), &pb.HardState{Term: &term, Vote: &vote, Commit: &commit})
@@ -187,6 +205,7 @@ func (n *Node) StopGroup(id uint64) error {
 		n.metrics.groups.Set(float64(len(n.order)))
 		n.setCondition(g, 0, nil)
 		g.end(fmt.Errorf("%w: %s was stopped: %w", kerr.CoordinatorNotAvailable, g.name, kafka.ErrClosed))
+		n.onEnded(g)
 	}); err != nil {
 		return err
 	}
@@ -205,8 +224,11 @@ func (n *Node) RemoveGroup(id uint64) (err error) {
 	if err := n.StopGroup(id); err != nil {
 		return err
 	}
+	place := id
+	n.view(func(v *pebblestore.View) { place = placeOf(v.Reader(placedSpace), id) })
 	b := n.store.NewBatch()
-	b.DeleteGroup(id)
+	b.DeleteGroup(place)
+	b.Tx(placedSpace).Delete(offsetKey(int64(id)))
 	b.Tx(pebblestore.Space{Kind: removedKind}).Set(offsetKey(int64(id)), nil)
 	b.Commit()
 	if err := n.store.Flush(); err != nil {

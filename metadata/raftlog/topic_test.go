@@ -1,6 +1,7 @@
 package raftlog
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -200,7 +201,12 @@ func FuzzDecode(f *testing.F) {
 		_, _ = decodeTopicState(b)
 		_, _ = decodeApplied(b)
 		_, _, _ = decodeEntry(b)
-		_, _, _ = cutField(b)
+		_, _ = decodeControl(b)
+		if s, err := openStream(bytes.NewReader(b)); err == nil {
+			for kind := byte(1); kind != 0 && err == nil; {
+				kind, _, _, err = s.next()
+			}
+		}
 	})
 }
 

@@ -1,10 +1,12 @@
 package pebblestore
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -92,6 +94,28 @@ func (s *Store) View(fn func(*View)) {
 	fn(&View{snapshot})
 }
 
+// NewView is a consistent view for longer than a call. It must be closed before the store.
+func (s *Store) NewView() *View { return &View{s.db.NewSnapshot()} }
+
+// Close ends the view.
+func (v *View) Close() { check("close a view", v.snapshot.Close()) }
+
+// Groups are the ids of all groups that have data, in order. It costs a seek for each.
+func (s *Store) Groups() (ids []uint64) {
+	it, err := s.db.NewIter(nil)
+	check("list groups", err)
+	for ok := it.First(); ok; {
+		group := binary.BigEndian.Uint64(it.Key())
+		ids = append(ids, group)
+		if group == math.MaxUint64 {
+			break
+		}
+		ok = it.SeekGE(binary.BigEndian.AppendUint64(nil, group+1))
+	}
+	check("list groups", errors.Join(it.Error(), it.Close()))
+	return ids
+}
+
 // View is the whole store at one moment.
 type View struct{ snapshot *pebble.Snapshot }
 
@@ -113,6 +137,9 @@ func (b *Batch) Tx(sp Space) statestore.Tx {
 func (b *Batch) DeleteGroup(group uint64) {
 	lo := binary.BigEndian.AppendUint64(nil, group)
 	hi := binary.BigEndian.AppendUint64(nil, group+1)
+	if group == math.MaxUint64 {
+		hi = bytes.Repeat([]byte{0xff}, prefixSize+1)
+	}
 	check("delete a group", b.batch.DeleteRange(lo, hi, nil))
 }
 

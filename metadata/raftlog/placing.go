@@ -1,0 +1,92 @@
+package raftlog
+
+import (
+	"encoding/binary"
+
+	"github.com/inkwell-project/inkwell/metadata/statestore"
+	"github.com/inkwell-project/inkwell/metadata/statestore/pebblestore"
+)
+
+// A group's data begins under its own id. A snapshot that arrives is written under an id that nobody uses, in as many batches as it takes;
+// one small batch then makes that id the place of the group's data, together with the applied index. A crash before leaves the old state, and
+// what is nobody's is deleted at the next start.
+const (
+	// placedKind holds, under group 0, the place of each group's data where that is not its own id.
+	placedKind = 'p'
+	// firstPlace is above all ids of groups.
+	firstPlace = uint64(1) << 63
+)
+
+var placedSpace = pebblestore.Space{Kind: placedKind}
+
+// placeOf is where a group's data is.
+func placeOf(r statestore.Reader, id uint64) uint64 {
+	if value, ok := r.Get(offsetKey(int64(id))); ok && len(value) == 8 {
+		return binary.BigEndian.Uint64(value)
+	}
+	return id
+}
+
+// space of a group's data. It changes when a snapshot is installed: see consistently.
+func (g *group) space(kind byte) pebblestore.Space {
+	return pebblestore.Space{Group: g.place.Load(), Kind: kind}
+}
+
+// consistently calls open, which takes a view of the store, until the group's data did not move meanwhile. Data that was left behind is
+// deleted after the move shows, so a view that was taken before is whole.
+func (g *group) consistently(open func() *pebblestore.View) (*pebblestore.View, uint64) {
+	for {
+		place := g.place.Load()
+		v := open()
+		if g.place.Load() == place {
+			return v, place
+		}
+		v.Close()
+	}
+}
+
+// view reads the group's data, unless the node is closed.
+func (g *group) view(fn func(reader func(kind byte) statestore.Reader)) {
+	n := g.node
+	n.viewMu.RLock()
+	defer n.viewMu.RUnlock()
+	if n.storeClosed {
+		return
+	}
+	v, place := g.consistently(n.store.NewView)
+	defer v.Close()
+	fn(func(kind byte) statestore.Reader { return v.Reader(pebblestore.Space{Group: place, Kind: kind}) })
+}
+
+// newPlace is an id for data that nobody uses.
+func (n *Node) newPlace() uint64 { return n.places.Add(1) }
+
+// deletePlace frees data that is nobody's.
+func (n *Node) deletePlace(place uint64) {
+	b := n.store.NewBatch()
+	b.DeleteGroup(place)
+	b.Commit()
+}
+
+// sweepPlaces deletes what a crash left of snapshots, and finds the first free id.
+func (n *Node) sweepPlaces() (err error) {
+	defer recoverFailure(&err)
+	n.places.Store(firstPlace)
+	used, moved := map[uint64]bool{}, map[uint64]bool{}
+	n.view(func(v *pebblestore.View) {
+		v.Reader(placedSpace).Scan(nil, nil, func(key, value []byte) bool {
+			used[binary.BigEndian.Uint64(value)] = true
+			moved[uint64(keyOffset(key))] = true
+			return true
+		})
+	})
+	for _, id := range n.store.Groups() {
+		if id >= firstPlace {
+			n.places.Store(max(n.places.Load(), id))
+		}
+		if id >= firstPlace && !used[id] || moved[id] {
+			n.deletePlace(id)
+		}
+	}
+	return nil
+}
