@@ -33,17 +33,26 @@ type block struct {
 	elem      *list.Element
 	since     time.Time // when it was read ahead, or asked for last
 	doneBytes int64
-	bad       map[int64]struct{} // positions of damaged segments: the next reader gets them anew
+	checked   map[place]struct{} // segments that somebody checks ahead of their reader
+	bad       map[place]struct{} // damaged segments: the next reader gets them anew
 
 	bufs []*slab.Buffer // set before ready is closed
 	data []byte
 
 	mu       sync.Mutex // guards segments: each is checked once. Those of an upload never change.
-	segments map[int64]*segment
+	segments map[place]*segment
 }
 
+// place is where a segment lies in its object. Of a large one, pieces of several sizes may begin at the same position.
+type place struct {
+	position int64
+	bytes    int32
+}
+
+func placeOf(c *rpc.Coordinate) place { return place{c.Position, c.Bytes} }
+
 func newBlock(c *cache, object kafka.ObjectID, pool poolName, start, end int64) *block {
-	b := &block{c: c, object: object, pool: pool, start: start, end: end, bytes: end - start, ready: make(chan struct{}), segments: map[int64]*segment{}}
+	b := &block{c: c, object: object, pool: pool, start: start, end: end, bytes: end - start, ready: make(chan struct{}), checked: map[place]struct{}{}, segments: map[place]*segment{}}
 	b.refs.Store(1)
 	return b
 }
@@ -53,10 +62,10 @@ var alwaysReady = func() chan struct{} { c := make(chan struct{}); close(c); ret
 // covers is called under cache.mu.
 func (b *block) covers(c *rpc.Coordinate) bool {
 	if b.uploaded {
-		s := b.segments[c.Position]
+		s := b.segments[placeOf(c)]
 		return s != nil && s.base == c.BaseOffset
 	}
-	if _, damaged := b.bad[c.Position]; damaged {
+	if _, damaged := b.bad[placeOf(c)]; damaged {
 		return false
 	}
 	return b.start <= c.Position && c.Position+int64(c.Bytes) <= b.end
@@ -111,17 +120,17 @@ func (b *block) segment(c *rpc.Coordinate) (*segment, error) {
 		return nil, b.err
 	}
 	if b.uploaded {
-		return b.segments[c.Position], nil
+		return b.segments[placeOf(c)], nil
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := b.segments[c.Position]
+	s := b.segments[placeOf(c)]
 	var err error
 	switch {
 	case s == nil:
 		at := c.Position - b.start
 		if s, err = readSegment(c, b.data[at:at+int64(c.Bytes):at+int64(c.Bytes)]); err == nil {
-			b.segments[c.Position] = s
+			b.segments[placeOf(c)] = s
 		}
 	case s.base != c.BaseOffset:
 		err = fmt.Errorf("%w: two coordinates, of offsets %d and %d", kerr.CorruptMessage, s.base, c.BaseOffset)
@@ -129,9 +138,9 @@ func (b *block) segment(c *rpc.Coordinate) (*segment, error) {
 	if err != nil {
 		b.c.mu.Lock()
 		if b.bad == nil {
-			b.bad = map[int64]struct{}{}
+			b.bad = map[place]struct{}{}
 		}
-		b.bad[c.Position] = struct{}{}
+		b.bad[placeOf(c)] = struct{}{}
 		b.c.mu.Unlock()
 		return nil, err
 	}

@@ -89,6 +89,27 @@ func (c *cache) get(coord *rpc.Coordinate, name poolName, u urgency) *block {
 	return b
 }
 
+// has says whether c's bytes are in memory or on their way.
+func (c *cache) has(coord *rpc.Coordinate) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.find(coord) != nil
+}
+
+// claimCheck says whether the caller is the first who wants to check a segment ahead of its reader.
+func (c *cache) claimCheck(b *block, coord *rpc.Coordinate) bool {
+	if b.uploaded {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, claimed := b.checked[placeOf(coord)]; claimed {
+		return false
+	}
+	b.checked[placeOf(coord)] = struct{}{}
+	return true
+}
+
 func (c *cache) find(coord *rpc.Coordinate) *block {
 	for _, b := range c.objects[coord.Object] {
 		if b.covers(coord) {

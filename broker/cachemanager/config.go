@@ -26,7 +26,8 @@ type Config struct {
 
 	TailConcurrency    int   // GETs at a time for each pool, 16
 	LaggingConcurrency int   // 32
-	ReadAheadBytes     int64 // for each partition that is read in order, 16 MiB; LaggingBytes bounds the sum
+	ReadAheadBytes     int64 // for each partition that is read in order, 64 MiB at most; they share half of LaggingBytes
+	PieceBytes         int64 // of a large coordinate that are read at a time, 8 MiB; less where many partitions share LaggingBytes
 	MaxSpanBytes       int64 // most bytes of one GET that serves several partitions, 16 MiB
 
 	CoordinateCacheEntries int           // coordinates of windows and history together, 200,000
@@ -80,7 +81,8 @@ func (c *Config) SetDefaults() {
 	setDefault(&c.TailDistanceBytes, max(1<<20, c.TailBytes/16))
 	setDefault(&c.TailConcurrency, 16)
 	setDefault(&c.LaggingConcurrency, 32)
-	setDefault(&c.ReadAheadBytes, 16<<20)
+	setDefault(&c.ReadAheadBytes, 64<<20)
+	setDefault(&c.PieceBytes, 8<<20)
 	setDefault(&c.MaxSpanBytes, 16<<20)
 	setDefault(&c.CoordinateCacheEntries, 200_000)
 	setDefault(&c.PageCoordinates, 256)
@@ -114,6 +116,7 @@ func (c *Config) Validate() error {
 	atLeast("TailConcurrency", int64(c.TailConcurrency), 1)
 	atLeast("LaggingConcurrency", int64(c.LaggingConcurrency), 1)
 	atLeast("ReadAheadBytes", c.ReadAheadBytes, 0)
+	atLeast("PieceBytes", c.PieceBytes, 1)
 	atLeast("MaxSpanBytes", c.MaxSpanBytes, 1)
 	atLeast("CoordinateCacheEntries", int64(c.CoordinateCacheEntries), 1)
 	atLeast("PageCoordinates", int64(c.PageCoordinates), 1)

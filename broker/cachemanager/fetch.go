@@ -65,6 +65,7 @@ type fetch struct {
 	req       *FetchRequest
 	cursors   []cursor
 	impatient *clock.Timer // set when patience is needed first
+	spent     int          // bytes gathered
 }
 
 // cursor is one partition of a fetch.
@@ -73,10 +74,16 @@ type cursor struct {
 	p   *partition
 	err error
 	bounds
-	found   []rpc.Coordinate // what the coordinator said, if it had to be asked
-	planned []planned
-	slices  [][]byte
-	held    []*block
+	from     int64            // where the next coordinates are to be read; above what was asked for behind offsets without records
+	found    []rpc.Coordinate // what the coordinator said, if it had to be asked
+	planned  []planned
+	piece    int64 // bytes of a large coordinate's piece, and
+	ahead    int64 // bytes to read ahead, as the partition's share
+	advanced bool  // from has moved, and nothing was found yet
+	gone     bool  // a coordinate's object is gone; asked is said to
+	relooked bool  // have been asked anew because of that, once
+	slices   [][]byte
+	held     []*block
 }
 
 // planned is a coordinate that a fetch wants to answer from.
@@ -100,13 +107,17 @@ func (m *Manager) Fetch(ctx context.Context, req *FetchRequest) []FetchResult {
 	for i := range f.cursors {
 		f.cursors[i].ask = &req.Partitions[i]
 		f.cursors[i].p = m.pin(&req.Partitions[i].Partition)
+		f.cursors[i].from = req.Partitions[i].Offset
 	}
 	// What is known may be dropped by others before it is used; the coordinator's answer to this fetch itself is not.
 	for attempts := 0; f.await() && !f.plan() && attempts < maxAttempts; attempts++ {
 	}
-	f.acquire()
-	f.readAhead()
-	f.gather()
+	f.serve()
+	for f.again() {
+		f.resolve()
+		f.plan()
+		f.serve()
+	}
 	f.pause()
 	f.end()
 	results := make([]FetchResult, len(f.cursors))
@@ -116,6 +127,31 @@ func (m *Manager) Fetch(ctx context.Context, req *FetchRequest) []FetchResult {
 	}
 	return results
 }
+
+func (f *fetch) serve() {
+	f.acquire()
+	f.readAhead()
+	f.gather()
+}
+
+// again says whether there are partitions to look at once more, and prepares them: those that have read nothing yet but offsets without records, or
+// whose records are in another object by now.
+func (f *fetch) again() (any bool) {
+	if f.ctx.Err() != nil || f.m.ctx.Err() != nil || f.spent > 0 && f.spent >= f.req.MaxBytes {
+		return false
+	}
+	for i := range f.cursors {
+		c := &f.cursors[i]
+		if (c.gone || c.advanced) && c.err == nil {
+			any = true
+		}
+		c.gone, c.advanced = false, false
+	}
+	return any
+}
+
+// served says that the partition has its part of the answer.
+func (c *cursor) served() bool { return len(c.held) > 0 || c.err != nil }
 
 func (f *fetch) result(c *cursor) FetchResult {
 	r := FetchResult{Err: c.err, HighWatermark: c.highWatermark, LastStableOffset: c.highWatermark, LogStartOffset: c.logStart, Records: c.slices}
@@ -215,13 +251,16 @@ func (f *fetch) resolve() {
 	var unknown []*cursor
 	for i := range f.cursors {
 		c := &f.cursors[i]
+		if c.served() && c.err == nil {
+			continue
+		}
 		c.found = nil
 		c.p.mu.Lock()
 		c.bounds = c.p.bounds
 		if c.p.deleted {
 			c.err = kerr.UnknownTopicID
-		} else if c.err == nil && c.p.locate(c.ask.Offset) == mustFind {
-			asks = append(asks, findAsk{c.p, c.ask.Offset, c.ask.Partition.MetadataOffset})
+		} else if c.err == nil && c.p.locate(c.from) == mustFind {
+			asks = append(asks, findAsk{c.p, c.from, c.ask.Partition.MetadataOffset})
 			unknown = append(unknown, c)
 		}
 		c.p.mu.Unlock()
@@ -319,14 +358,25 @@ func (f *fetch) sleep(d time.Duration) bool {
 	return false
 }
 
+// fail notes why a coordinate cannot be read. An object that is gone was replaced since its coordinate was learnt, perhaps, or its records
+// were deleted: the coordinator is asked once where they are now, before the client is told.
+func (f *fetch) fail(c *cursor, at *rpc.Coordinate, err error) {
+	if errors.Is(err, objectstorage.ErrNotFound) && !c.relooked {
+		c.relooked, c.gone = true, true
+		f.m.log.Warn("an object is gone; its coordinates are asked for anew", "partition", c.p.id.String(), "object", at.Object.Key(f.m.cfg.Cluster))
+		c.p.dropHistory()
+		return
+	}
+	c.err = f.m.storageError(c.p, at, err)
+}
+
 // storageError is what a client is told of a coordinate whose bytes cannot be had.
 func (m *Manager) storageError(p *partition, c *rpc.Coordinate, err error) error {
 	m.metrics.corrupt.Inc()
 	m.log.Error("a segment cannot be read", "partition", p.id.String(), "object", c.Object.Key(m.cfg.Cluster),
 		"position", c.Position, "bytes", c.Bytes, "base_offset", c.BaseOffset, "error", err)
 	if errors.Is(err, objectstorage.ErrNotFound) {
-		// Deleted or replaced since its coordinate was learnt, perhaps: the next reader asks where the records are now.
-		p.dropHistory()
+		p.dropHistory() // the next reader asks where the records are now
 	}
 	return fmt.Errorf("%w: object %s: %w", kerr.KafkaStorageError, c.Object, errorWithoutCode{err})
 }

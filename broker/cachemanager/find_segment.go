@@ -88,7 +88,7 @@ func (m *Manager) findGroup(coordinator int32, asks []findAsk, finds []*find) {
 	}
 	for i := range asks {
 		r := &response.Partitions[i]
-		asks[i].p.found(r, generation == t.generation.Load())
+		asks[i].p.found(asks[i].offset, r, generation == t.generation.Load())
 		if r.Error == kerr.UnknownTopicID.Code {
 			m.remove(asks[i].p)
 		}

@@ -168,6 +168,8 @@ func (m *Manager) followed(t *tail, r *rpc.TopicRecord) {
 	switch v := record.(type) {
 	case *topics.ObjectCommitted:
 		m.followedObject(t, v)
+	case *topics.CoordinatesReplaced:
+		m.followedReplacement(v)
 	case *topics.LogStartMoved:
 		if p := m.lookup(v.Partition); p != nil {
 			p.logStartMoved(v.LogStartOffset)

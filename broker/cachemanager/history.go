@@ -8,14 +8,15 @@ import (
 	"github.com/inkwell-project/inkwell/rpc"
 )
 
-// page is one answer of Find Segment: contiguous coordinates of one partition's history.
+// page is one answer of Find Segment: all coordinates of one partition's history from an offset on. Offsets that none covers have no records (key compaction).
 type page struct {
 	p           *partition
+	first       int64
 	coordinates []rpc.Coordinate
 	elem        *list.Element // in the pageList; nil once dropped
 }
 
-func (g *page) start() int64 { return g.coordinates[0].BaseOffset }
+func (g *page) start() int64 { return g.first }
 func (g *page) end() int64   { return g.coordinates[len(g.coordinates)-1].LastOffset + 1 }
 
 // from is the coordinates from the one that holds offset on.
@@ -33,23 +34,30 @@ func (p *partition) pageOf(offset int64) *page {
 	return p.pages[i]
 }
 
-// addPage keeps what of the coordinates is below the window and in no page yet. Called under mu.
-func (p *partition) addPage(coordinates []rpc.Coordinate) {
+// addPage keeps what of the coordinates from offset on is below the window and in no page yet. Called under mu.
+func (p *partition) addPage(offset int64, coordinates []rpc.Coordinate) {
 	start := p.windowStart()
-	n := sort.Search(len(coordinates), func(i int) bool { return coordinates[i].BaseOffset >= start })
-	coordinates = coordinates[:n]
-	for len(coordinates) > 0 && p.pageOf(coordinates[0].BaseOffset) != nil {
-		coordinates = coordinates[1:]
+	coordinates = coordinates[:sort.Search(len(coordinates), func(i int) bool { return coordinates[i].BaseOffset >= start })]
+	for g := p.pageOf(offset); g != nil; g = p.pageOf(offset) {
+		offset = g.end()
+		coordinates = coordinates[sort.Search(len(coordinates), func(i int) bool { return coordinates[i].LastOffset >= offset }):]
 	}
 	if len(coordinates) == 0 {
 		return
 	}
-	i := sort.Search(len(p.pages), func(i int) bool { return p.pages[i].start() > coordinates[0].BaseOffset })
+	first := min(offset, coordinates[0].BaseOffset)
+	i := sort.Search(len(p.pages), func(i int) bool { return p.pages[i].start() > first })
+	if i > 0 {
+		first = max(first, p.pages[i-1].end())
+	}
 	if i < len(p.pages) {
 		next := p.pages[i].start()
-		coordinates = coordinates[:sort.Search(len(coordinates), func(i int) bool { return coordinates[i].BaseOffset >= next })]
+		if coordinates = coordinates[:sort.Search(len(coordinates), func(i int) bool { return coordinates[i].BaseOffset >= next })]; len(coordinates) == 0 {
+			return
+		}
+		p.dropPagesBetween(next, coordinates[len(coordinates)-1].LastOffset) // of before a job replaced them
 	}
-	g := &page{p: p, coordinates: coordinates}
+	g := &page{p: p, first: first, coordinates: coordinates}
 	p.pages = append(p.pages, nil)
 	copy(p.pages[i+1:], p.pages[i:])
 	p.pages[i] = g
@@ -70,6 +78,21 @@ func (p *partition) dropPage(g *page) {
 			return
 		}
 	}
+}
+
+// dropPagesBetween takes those out that have any of the offsets. Called under mu.
+func (p *partition) dropPagesBetween(base, last int64) {
+	kept := p.pages[:0]
+	for _, g := range p.pages {
+		if g.start() > last || g.end() <= base {
+			kept = append(kept, g)
+			continue
+		}
+		p.m.pages.remove(g)
+		p.unspan(g)
+	}
+	clear(p.pages[len(kept):])
+	p.pages = kept
 }
 
 // dropPages takes all out. Called under mu.

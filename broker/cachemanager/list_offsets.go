@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/inkwell-project/inkwell/kafka/recordbatch"
+	"github.com/inkwell-project/inkwell/objectformat"
 	"github.com/inkwell-project/inkwell/rpc"
 )
 
@@ -119,8 +120,40 @@ func (s *search) next(offset, highWatermark int64) (*rpc.Coordinate, error) {
 	return nil, nil
 }
 
-// coordinate searches one coordinate's records.
+// coordinate searches one coordinate's records, of a large one only where its index says that they may be.
 func (s *search) coordinate(c *rpc.Coordinate) (ListedOffset, error) {
+	if c.Bytes == 0 {
+		return noOffset, nil
+	}
+	if !s.m.isLarge(c, objectformat.IndexInterval) {
+		return s.piece(c)
+	}
+	index := s.m.indexes.get(c)
+	select {
+	case <-index.ready:
+	case <-s.ctx.Done():
+		return noOffset, fmt.Errorf("%w: the index of object %s is not there in time", kerr.OffsetNotAvailable, c.Object)
+	}
+	if index.err != nil {
+		return noOffset, s.m.storageError(s.pinned, c, index.err)
+	}
+	for k := range index.entries {
+		if index.entries[k].MaxTimestamp < s.target {
+			continue
+		}
+		piece := index.between(k, k+1)
+		if piece.LastOffset < s.logStart {
+			continue
+		}
+		if listed, err := s.piece(&piece); err != nil || listed.Offset >= 0 {
+			return listed, err
+		}
+	}
+	return noOffset, nil
+}
+
+// piece searches what is read at a time.
+func (s *search) piece(c *rpc.Coordinate) (ListedOffset, error) {
 	f := fetch{m: s.m, ctx: s.ctx, req: &FetchRequest{}}
 	defer f.end()
 	p := planned{Coordinate: *c, lagging: true}

@@ -19,6 +19,8 @@ type Manager struct {
 	metrics *metrics
 	cache   *cache
 	pages   *pageList
+	indexes *indexes
+	readers readers
 
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
@@ -53,6 +55,8 @@ func New(cfg Config, deps Deps) (*Manager, error) {
 	}
 	m.ctx, m.cancel = context.WithCancelCause(context.Background())
 	m.pages = newPageList(cfg.CoordinateCacheEntries / 2)
+	m.indexes = newIndexes(m, cfg.CoordinateCacheEntries/2)
+	m.readers.last = map[*partition]int64{}
 	m.cache = newCache(m)
 	m.metrics = newMetrics(cfg.Registerer, m)
 	return m, nil

@@ -11,7 +11,7 @@ type metrics struct {
 	hits, misses, evictions [poolCount]prometheus.Counter
 	gets, getFailures       [poolCount]prometheus.Counter
 	getBytes                [poolCount]prometheus.Counter
-	finds                   prometheus.Counter
+	finds, scans            prometheus.Counter
 	wakes                   prometheus.Histogram
 	gaps                    prometheus.Counter
 	corrupt                 prometheus.Counter
@@ -41,6 +41,7 @@ func newMetrics(r prometheus.Registerer, m *Manager) *metrics {
 		getFailures: perPool("get_failures_total", "GET requests that failed."),
 		getBytes:    perPool("get_bytes_total", "Bytes read from object storage."),
 		finds:       counter("find_segments_total", "Find Segment calls."),
+		scans:       counter("scanned_segments_total", "Large segments without a usable index whose batches were looked for."),
 		gaps:        counter("tail_gaps_total", "Times that followed coordinates did not connect and a window was asked for anew."),
 		corrupt:     counter("corrupt_segments_total", "Segments that were refused: damaged, short or missing."),
 		wakes: prometheus.NewHistogram(prometheus.HistogramOpts{

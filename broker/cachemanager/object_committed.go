@@ -43,7 +43,7 @@ func (m *Manager) ObjectCommitted(o *CommittedObject) {
 
 // addUpload makes a block of the upload's frames. Several segments lie in one frame, and a frame may be in two objects: each counts once.
 func (c *cache) addUpload(o *CommittedObject) {
-	b := &block{c: c, object: o.Object, pool: tailPool, uploaded: true, ready: alwaysReady, segments: map[int64]*segment{}}
+	b := &block{c: c, object: o.Object, pool: tailPool, uploaded: true, ready: alwaysReady, segments: map[place]*segment{}}
 	b.refs.Store(1)
 	held := map[*slab.Buffer]bool{}
 	for i := range o.Segments {
@@ -54,7 +54,7 @@ func (c *cache) addUpload(o *CommittedObject) {
 				c.m.log.Error("an upload does not match its coordinate", "object", o.Object.Key(c.m.cfg.Cluster), "partition", o.Segments[i].Partition.String(), "error", err)
 				continue
 			}
-			b.segments[run.Coordinate.Position] = s
+			b.segments[placeOf(&run.Coordinate)] = s
 			for _, ref := range run.Batches {
 				if ref.Buf != nil && !held[ref.Buf] {
 					held[ref.Buf] = true

@@ -46,15 +46,17 @@ type partition struct {
 	deleted   bool // the topic id is gone for ever
 	forgotten bool // no longer in the Manager's map
 	bounds
-	window  []windowEntry // contiguous, ending at the high watermark
-	total   int64         // bytes that came through the window
-	ahead   []rpc.Coordinate
-	lost    int64 // the greatest last offset that had no room in ahead
-	waiters map[*waiter]struct{}
-	finds   map[int64]*find // Find Segment calls under way, by offset
-	pages   []*page         // history, by first offset
-	ends    [4]int64        // where recent reads ended: a read that begins there is sequential
-	nextEnd int
+	window []windowEntry // all coordinates from windowFrom up to the high watermark
+	// windowFrom may lie below the first coordinate: key compaction leaves offsets that none covers.
+	windowFrom int64
+	total      int64 // bytes that came through the window
+	ahead      []rpc.Coordinate
+	lost       int64 // the greatest last offset that had no room in ahead
+	waiters    map[*waiter]struct{}
+	finds      map[int64]*find // Find Segment calls under way, by offset
+	pages      []*page         // history, by first offset
+	ends       [4]int64        // where recent reads ended: a read that begins there is sequential
+	nextEnd    int
 }
 
 func newPartition(m *Manager, p *Partition) *partition {
@@ -67,12 +69,12 @@ func newPartition(m *Manager, p *Partition) *partition {
 // windowStart is the first offset of the window.
 func (p *partition) windowStart() int64 {
 	if len(p.window) > 0 {
-		return p.window[0].BaseOffset
+		return p.windowFrom
 	}
 	return p.highWatermark
 }
 
-// windowIndex is the entry that holds offset.
+// windowIndex is the entry that holds offset, or the next one.
 func (p *partition) windowIndex(offset int64) int {
 	return sort.Search(len(p.window), func(i int) bool { return p.window[i].LastOffset >= offset })
 }
@@ -107,7 +109,11 @@ func (p *partition) locate(offset int64) location {
 func (p *partition) available(offset int64, most int) int {
 	switch p.locate(offset) {
 	case inWindow:
-		e := &p.window[p.windowIndex(offset)]
+		i := p.windowIndex(offset)
+		if i == len(p.window) {
+			return 0
+		}
+		e := &p.window[i]
 		rest := p.total - e.before - int64(e.Bytes)
 		return int(min(int64(most), rest+restOf(&e.Coordinate, offset)))
 	case inHistory:
@@ -133,6 +139,9 @@ func (p *partition) isLagging(c *rpc.Coordinate) bool {
 
 // extend adds c to the window's end.
 func (p *partition) extend(c *rpc.Coordinate) {
+	if len(p.window) == 0 {
+		p.windowFrom = c.BaseOffset
+	}
 	p.window = append(p.window, windowEntry{*c, p.total})
 	p.total += int64(c.Bytes)
 	p.highWatermark = c.LastOffset + 1
@@ -150,9 +159,13 @@ func (p *partition) extend(c *rpc.Coordinate) {
 }
 
 func (p *partition) dropFront(n int) {
+	if n == 0 {
+		return
+	}
 	for i := range n {
 		p.m.cache.spans.remove(&p.window[i].Coordinate)
 	}
+	p.windowFrom = p.window[n-1].LastOffset + 1
 	p.m.windowEntries.Add(-int64(n))
 	p.window = p.window[n:]
 }
@@ -228,7 +241,7 @@ func (p *partition) connectAhead() {
 }
 
 // found takes an answer of Find Segment that was made at the tail's current generation.
-func (p *partition) found(r *rpc.FindSegmentResult, current bool) {
+func (p *partition) found(offset int64, r *rpc.FindSegmentResult, current bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch r.Error {
@@ -245,14 +258,14 @@ func (p *partition) found(r *rpc.FindSegmentResult, current bool) {
 	}
 	p.logStart = max(p.logStart, r.LogStartOffset)
 	if !p.loaded || r.HighWatermark > p.highWatermark {
-		p.loaded = p.renew(r) && current
+		p.loaded = p.renew(offset, r) && current
 	}
-	p.addPage(r.Coordinates)
+	p.addPage(offset, r.Coordinates)
 }
 
 // renew makes the window end at the answer's high watermark. Coordinates in between that the answer does not have are history. False: more
 // was committed meanwhile than could be kept, and only the next answer can tell.
-func (p *partition) renew(r *rpc.FindSegmentResult) bool {
+func (p *partition) renew(offset int64, r *rpc.FindSegmentResult) bool {
 	before := p.highWatermark
 	if p.loaded && p.highWatermark >= 0 {
 		for i := range r.Coordinates {
@@ -269,6 +282,9 @@ func (p *partition) renew(r *rpc.FindSegmentResult) bool {
 			p.highWatermark = r.Coordinates[0].BaseOffset // extend ends where it was
 			for i := range r.Coordinates {
 				p.extend(&r.Coordinates[i])
+			}
+			if drop := n - len(p.window); drop <= 0 {
+				p.windowFrom = min(p.windowFrom, max(offset, p.logStart))
 			}
 		}
 	}

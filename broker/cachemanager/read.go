@@ -1,29 +1,82 @@
 package cachemanager
 
-import "github.com/inkwell-project/inkwell/rpc"
+import (
+	"github.com/inkwell-project/inkwell/objectformat"
+	"github.com/inkwell-project/inkwell/rpc"
+)
 
 // plan chooses coordinates in the order of the request, as far as the budget may reach. False: nothing can be read, though something should be.
 func (f *fetch) plan() bool {
-	remaining := f.req.MaxBytes
-	first := true
+	for {
+		planned, missing := f.planOnce()
+		if planned || f.failed() {
+			return true
+		}
+		if missing == nil {
+			return f.available() == 0
+		}
+		if !f.waitFor(missing.ready) {
+			return true // with nothing; the next fetch finds the index
+		}
+	}
+}
+
+// planOnce says whether there is anything planned, and which index is missing for more.
+func (f *fetch) planOnce() (any bool, missing *segmentIndex) {
+	remaining := f.req.MaxBytes - f.spent
+	first := f.spent == 0
 	for i := range f.cursors {
 		c := &f.cursors[i]
 		limit := min(c.ask.MaxBytes, remaining)
-		if c.err != nil || limit <= 0 && !first {
+		if c.planned = nil; c.served() || limit <= 0 && !first {
 			continue
 		}
-		c.planned, _ = c.p.coordinates(c.ask.Offset, int64(limit), maxPlanned)
-		if len(c.planned) == 0 {
-			c.planned = planFound(c.found, c.ask.Offset, int64(limit))
+		planned, _ := c.p.coordinates(c.from, int64(limit), maxPlanned)
+		if len(planned) == 0 {
+			planned = planFound(c.found, c.from, int64(limit))
 		}
+		if len(planned) == 0 {
+			continue
+		}
+		f.share(c, planned[0].lagging)
+		planned, index := f.m.inPieces(planned, c.from, int64(limit), c.piece)
+		if index != nil && len(planned) == 0 {
+			if f.settleIndex(c, index) {
+				missing = index
+			}
+			continue
+		}
+		c.planned = planned
 		bytes := int64(0)
 		for j := range c.planned {
-			bytes += restOf(&c.planned[j].Coordinate, c.ask.Offset)
-			first = false
+			bytes += restOf(&c.planned[j].Coordinate, c.from)
+			first, any = false, true
 		}
 		remaining -= int(min(bytes, int64(limit)))
 	}
-	return !first || f.failed() || f.available() == 0
+	return any, missing
+}
+
+// settleIndex says whether the index is still to be waited for; one that failed is the partition's error.
+func (f *fetch) settleIndex(c *cursor, index *segmentIndex) bool {
+	select {
+	case <-index.ready:
+	default:
+		return true
+	}
+	if index.err != nil {
+		f.fail(c, &index.coordinate, index.err)
+		return false
+	}
+	return true
+}
+
+// share settles how much of history c may read at a time. A reader that may go elsewhere next reads the least.
+func (f *fetch) share(c *cursor, lagging bool) {
+	c.piece, c.ahead = min(objectformat.IndexInterval, f.m.cfg.PieceBytes), 0
+	if lagging && c.p.isSequential(c.ask.Offset) {
+		c.piece, c.ahead = f.m.shares(f.m.readers.note(c.p, f.m.cfg.Clock.Now().UnixMilli()))
+	}
 }
 
 // planFound is a plan from the coordinator's answer alone, when the cache of coordinates did not keep it.
@@ -41,12 +94,15 @@ func planFound(found []rpc.Coordinate, offset, limit int64) (out []planned) {
 // acquire gets all blocks under way before any is waited for. A fetch that holds nothing waits for room; one that holds something
 // answers with that, so that two never wait for each other.
 func (f *fetch) acquire() {
-	lagging, held := int64(0), false
-	most := f.m.cfg.LaggingBytes / 4 // one answer may not take the pool from all others
+	lagging, held := int64(0), f.spent > 0
+	most := f.m.cfg.LaggingBytes / 2 // one answer may not take the pool from all others
 	for i := range f.cursors {
 		c := &f.cursors[i]
 		for j := range c.planned {
 			p := &c.planned[j]
+			if p.Bytes == 0 {
+				continue
+			}
 			if p.lagging {
 				if lagging += int64(p.Bytes); held && lagging > most {
 					c.planned = c.planned[:j]
@@ -81,27 +137,62 @@ func (f *fetch) getWithRoom(p *planned) *block {
 	}
 }
 
-// readAhead starts to read what sequential, lagging readers will ask for next.
+// readAhead starts to read what sequential, lagging readers will ask for next, and to check it: the reader has its answer in hand meanwhile and does
+// not wait for the CRCs of the next.
 func (f *fetch) readAhead() {
+	var unchecked []planned
 	for i := range f.cursors {
 		c := &f.cursors[i]
 		n := len(c.planned)
-		if n == 0 || !c.planned[0].lagging || !c.p.isSequential(c.ask.Offset) {
+		if n == 0 || c.ahead == 0 {
 			continue
 		}
 		next := c.planned[n-1].LastOffset + 1
-		coordinates, more := c.p.coordinates(next, f.m.cfg.ReadAheadBytes, maxPlanned)
+		coordinates, more := c.p.coordinates(next, c.ahead, maxPlanned)
+		coordinates, missing := f.m.inPieces(coordinates, next, c.ahead, c.piece)
+		more = more && missing == nil
 		for j := range coordinates {
+			if coordinates[j].Bytes == 0 {
+				next = coordinates[j].LastOffset + 1
+				continue
+			}
 			b := f.m.cache.get(&coordinates[j].Coordinate, laggingPool, ahead)
 			if b == nil {
 				break
 			}
-			f.m.cache.release(b)
 			next = coordinates[j].LastOffset + 1
+			if !f.m.cache.claimCheck(b, &coordinates[j].Coordinate) {
+				f.m.cache.release(b)
+				continue
+			}
+			coordinates[j].block = b
+			unchecked = append(unchecked, coordinates[j])
 		}
 		if n := len(coordinates); more && (n == 0 || next == coordinates[n-1].LastOffset+1) {
 			f.m.findAll([]findAsk{{c.p, next, c.ask.Partition.MetadataOffset}})
 		}
+	}
+	if len(unchecked) > 0 && !f.m.start(func() { f.m.check(unchecked) }) {
+		f.m.releaseAll(unchecked)
+	}
+}
+
+// check checks what was read ahead, once it is there. Whoever reads a damaged segment is told, not this.
+func (m *Manager) check(ps []planned) {
+	for i := range ps {
+		b := ps[i].block
+		select {
+		case <-b.ready:
+			_, _ = b.segment(&ps[i].Coordinate)
+		case <-m.ctx.Done():
+		}
+		m.cache.release(b)
+	}
+}
+
+func (m *Manager) releaseAll(ps []planned) {
+	for i := range ps {
+		m.cache.release(ps[i].block)
 	}
 }
 
@@ -119,23 +210,24 @@ func (p *partition) isSequential(offset int64) bool {
 // gather takes batches from the blocks in the order of the request.
 func (f *fetch) gather() {
 	patient := !f.tailIsEnough()
-	remaining, force := f.req.MaxBytes, true
 	for i := range f.cursors {
 		c := &f.cursors[i]
 		if len(c.planned) == 0 {
 			continue
 		}
-		bytes := f.gatherPartition(c, min(c.ask.MaxBytes, remaining), force, patient)
-		remaining -= bytes
-		force = force && bytes == 0
+		f.spent += f.gatherPartition(c, min(c.ask.MaxBytes, f.req.MaxBytes-f.spent), f.spent == 0, patient)
+		c.planned = nil
 	}
 }
 
 func (f *fetch) gatherPartition(c *cursor, limit int, force, patient bool) (bytes int) {
-	offset, stopped := c.ask.Offset, false
+	offset, stopped := c.from, false
 	for j := range c.planned {
 		p := &c.planned[j]
-		if stopped || limit-bytes <= 0 && !force || !f.ready(p, patient) {
+		switch {
+		case p.block == nil: // no bytes
+			continue
+		case stopped || limit-bytes <= 0 && !force || !f.ready(p, patient):
 			stopped = true
 			f.m.cache.release(p.block)
 			continue
@@ -144,9 +236,10 @@ func (f *fetch) gatherPartition(c *cursor, limit int, force, patient bool) (byte
 		if err != nil {
 			stopped = true
 			f.m.cache.release(p.block)
-			err = f.m.storageError(c.p, &p.Coordinate, err)
 			if bytes == 0 {
-				c.err = err // else the next fetch, which begins there, is told
+				f.fail(c, &p.Coordinate, err)
+			} else { // the next fetch, which begins there, is told
+				_ = f.m.storageError(c.p, &p.Coordinate, err)
 			}
 			continue
 		}
@@ -164,8 +257,11 @@ func (f *fetch) gatherPartition(c *cursor, limit int, force, patient bool) (byte
 		force = false
 		c.held = append(c.held, p.block)
 	}
-	if bytes > 0 && c.planned[0].lagging {
+	switch {
+	case bytes > 0 && c.planned[0].lagging:
 		c.p.readEnded(offset)
+	case bytes == 0 && !stopped: // none of these has a record from here on
+		c.from, c.advanced = c.planned[len(c.planned)-1].LastOffset+1, true
 	}
 	return bytes
 }
@@ -194,10 +290,10 @@ func (f *fetch) tailIsEnough() bool {
 		c := &f.cursors[i]
 		for j := range c.planned {
 			p := &c.planned[j]
-			if p.lagging || !p.isReady() {
+			if p.lagging || p.block != nil && !p.isReady() {
 				break // what follows is of no use without it
 			}
-			bytes += restOf(&p.Coordinate, c.ask.Offset)
+			bytes += restOf(&p.Coordinate, c.from)
 		}
 	}
 	return bytes > 0 && bytes >= int64(f.req.MinBytes)

@@ -39,20 +39,38 @@ func newStamper(c *rpc.Coordinate) stamper {
 	return stamper{c: c, next: c.BaseOffset, s: &segment{base: c.BaseOffset, batches: make([]batchEnd, 0, max(0, min(c.Batches, 1<<16)))}}
 }
 
-func (s *stamper) stamp(b recordbatch.Batch) {
-	b.SetBaseOffset(s.next)
-	b.SetPartitionLeaderEpoch(kafka.LeaderEpoch)
-	if s.c.AppendTimestamp >= 0 {
-		b.SetLogAppendTime(s.c.AppendTimestamp)
+// stamp writes a batch's header, or checks it where it was written by whoever made the object.
+func (s *stamper) stamp(b recordbatch.Batch) error {
+	if s.c.Stamped {
+		if b.BaseOffset() < s.next || b.LastOffset() > s.c.LastOffset {
+			return fmt.Errorf("%w: a batch of offsets %d to %d where %d to %d are", kerr.CorruptMessage, b.BaseOffset(), b.LastOffset(), s.next, s.c.LastOffset)
+		}
+		s.next = b.BaseOffset()
+	} else {
+		// What is right already may be on its way to a reader of another piece of the segment, and is not written to.
+		if b.BaseOffset() != s.next {
+			b.SetBaseOffset(s.next)
+		}
+		if b.PartitionLeaderEpoch() != kafka.LeaderEpoch {
+			b.SetPartitionLeaderEpoch(kafka.LeaderEpoch)
+		}
+		if s.c.AppendTimestamp >= 0 {
+			b.SetLogAppendTime(s.c.AppendTimestamp)
+		}
 	}
 	s.next += int64(b.LastOffsetDelta()) + 1
 	s.end += int32(len(b))
 	s.s.batches = append(s.s.batches, batchEnd{s.next - 1, s.end})
+	return nil
 }
 
+// finish checks the whole. A stamped segment may lack offsets at its end, too.
 func (s *stamper) finish() (*segment, error) {
-	if s.next != s.c.LastOffset+1 || len(s.s.batches) != int(s.c.Batches) {
-		return nil, fmt.Errorf("%w: %d batches up to offset %d, the coordinate says %d up to %d", kerr.CorruptMessage, len(s.s.batches), s.next-1, s.c.Batches, s.c.LastOffset)
+	if s.c.Batches >= 0 && len(s.s.batches) != int(s.c.Batches) {
+		return nil, fmt.Errorf("%w: %d batches, the coordinate says %d", kerr.CorruptMessage, len(s.s.batches), s.c.Batches)
+	}
+	if !s.c.Stamped && s.next != s.c.LastOffset+1 {
+		return nil, fmt.Errorf("%w: batches up to offset %d, the coordinate says up to %d", kerr.CorruptMessage, s.next-1, s.c.LastOffset)
 	}
 	return s.s, nil
 }
@@ -71,7 +89,9 @@ func readSegment(c *rpc.Coordinate, data []byte) (*segment, error) {
 		if crc := b.ComputeCRC(); crc != b.CRC() {
 			return nil, fmt.Errorf("byte %d: %w: CRC %08x, computed %08x", len(data)-len(rest), kerr.CorruptMessage, b.CRC(), crc)
 		}
-		s.stamp(b)
+		if err := s.stamp(b); err != nil {
+			return nil, fmt.Errorf("byte %d: %w", len(data)-len(rest), err)
+		}
 		rest = after
 	}
 	s.s.whole = data
@@ -87,7 +107,9 @@ func uploadedSegment(c *rpc.Coordinate, batches []slab.Ref) (*segment, error) {
 			if err != nil {
 				return nil, err
 			}
-			s.stamp(b)
+			if err := s.stamp(b); err != nil {
+				return nil, err
+			}
 			s.s.pieces = append(s.s.pieces, b)
 		}
 	}
