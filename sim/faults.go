@@ -1,0 +1,230 @@
+package sim
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/inkwell-project/inkwell/objectstorage"
+	"github.com/inkwell-project/inkwell/objectstorage/faulty"
+)
+
+// fault breaks something for about d and returns what ends it.
+type fault struct {
+	name   string
+	weight int
+	do     func(w *World, r *rand.Rand, d time.Duration) (undo func())
+}
+
+var faults = []fault{
+	{"kill a node", 4, killNode},
+	{"kill a node at a write", 4, killNodeAtWrite},
+	{"restart a node", 1, restartNode},
+	{"pause a node", 2, func(w *World, r *rand.Rand, _ time.Duration) func() { return pauseProcess(w.someNode(r).process) }},
+	{"slow disk", 2, slowDisk},
+	{"full disk", 1, fullDisk},
+	{"clock jump", 2, clockJump},
+	{"kill a broker", 4, killBroker},
+	{"restart a broker", 1, restartBroker},
+	{"pause a broker", 3, func(w *World, r *rand.Rand, _ time.Duration) func() { return pauseProcess(w.someBroker(r).process) }},
+	{"cut", 5, cutLink},
+	{"slow link", 2, slowLink},
+	{"reset", 4, resetConnections},
+	{"store errors", 4, storeErrors},
+	{"store hangs", 2, storeHangs},
+	{"store cut", 2, storeCut},
+}
+
+// breakThings injects faults until ctx ends, with quiet times between them, and says how many.
+func (w *World) breakThings(ctx context.Context) (n int) {
+	r := w.source.Rand("faults")
+	total := 0
+	for _, f := range faults {
+		total += f.weight
+	}
+	for sleep(ctx, time.Duration(r.Int64N(int64(4*time.Second)))) == nil {
+		at := r.IntN(total)
+		for _, f := range faults {
+			if at -= f.weight; at >= 0 {
+				continue
+			}
+			d := 50*time.Millisecond + time.Duration(r.Int64N(int64(8*time.Second)))
+			if r.IntN(4) == 0 {
+				d += time.Duration(r.Int64N(int64(15 * time.Second)))
+			}
+			n++
+			w.trace.Add("FAULT", f.name, d)
+			undo := f.do(w, r, d)
+			if undo != nil {
+				w.running.Go(func() {
+					_ = sleep(ctx, d) // at the end of ctx everything is healed
+					w.trace.Add("end of fault", f.name)
+					undo()
+				})
+			}
+			break
+		}
+	}
+	return n
+}
+
+func (w *World) someNode(r *rand.Rand) *metadataNode { return w.nodes[r.IntN(len(w.nodes))] }
+
+func (w *World) someCluster(r *rand.Rand) *cluster { return w.clusters[r.IntN(len(w.clusters))] }
+
+func (w *World) someBroker(r *rand.Rand) *brokerServer {
+	c := w.someCluster(r)
+	return c.brokers[r.IntN(len(c.brokers))]
+}
+
+// keep is how much of what was not synced survives a crash.
+func keep(r *rand.Rand) int { return []int{0, 0, 50, 100}[r.IntN(4)] }
+
+func killNode(w *World, r *rand.Rand, _ time.Duration) func() {
+	n := w.someNode(r)
+	n.kill(r.IntN(2) == 0, keep(r))
+	return n.start
+}
+
+func killNodeAtWrite(w *World, r *rand.Rand, _ time.Duration) func() {
+	n := w.someNode(r)
+	powerOff, kept := r.IntN(2) == 0, keep(r)
+	n.disk.crashSoon(40, func() { n.kill(powerOff, kept) })
+	return n.start
+}
+
+func restartNode(w *World, r *rand.Rand, _ time.Duration) func() {
+	n := w.someNode(r)
+	w.running.Go(func() {
+		n.stop()
+		n.start()
+	})
+	return nil
+}
+
+func pauseProcess(p *process) func() {
+	p.pause()
+	return p.resume
+}
+
+func slowDisk(w *World, r *rand.Rand, _ time.Duration) func() {
+	n := w.someNode(r)
+	n.disk.set(time.Duration(r.Int64N(int64(300*time.Millisecond))), false)
+	return func() { n.disk.set(0, false) }
+}
+
+func fullDisk(w *World, r *rand.Rand, _ time.Duration) func() {
+	n := w.someNode(r)
+	n.disk.set(0, true)
+	return func() { n.disk.set(0, false) }
+}
+
+func clockJump(w *World, r *rand.Rand, _ time.Duration) func() {
+	p := w.someNode(r).process
+	if r.IntN(2) == 0 {
+		p = w.someBroker(r).process
+	}
+	p.jump(time.Duration(r.Int64N(int64(40*time.Second))) - 20*time.Second)
+	return nil
+}
+
+func killBroker(w *World, r *rand.Rand, _ time.Duration) func() {
+	b := w.someBroker(r)
+	b.kill(r.IntN(2) == 0, 0)
+	return b.start
+}
+
+func restartBroker(w *World, r *rand.Rand, _ time.Duration) func() {
+	b := w.someBroker(r)
+	w.running.Go(func() {
+		b.stop()
+		b.start()
+	})
+	return nil
+}
+
+// somePair of hosts that talk with each other.
+func (w *World) somePair(r *rand.Rand) (a, b string) {
+	if r.IntN(3) == 0 && len(w.nodes) > 1 {
+		i := r.IntN(len(w.nodes))
+		j := (i + 1 + r.IntN(len(w.nodes)-1)) % len(w.nodes)
+		return w.nodes[i].host, w.nodes[j].host
+	}
+	return w.someBroker(r).host, w.someNode(r).host
+}
+
+func cutLink(w *World, r *rand.Rand, _ time.Duration) func() {
+	a, b := w.somePair(r)
+	way := r.IntN(4)
+	w.trace.Add("cut", a, b, []string{"both ways", "both ways", "one way", "the other way"}[way])
+	if way != 3 {
+		w.net.Cut(a, b)
+	}
+	if way != 2 {
+		w.net.Cut(b, a)
+	}
+	return w.net.Heal
+}
+
+func slowLink(w *World, r *rand.Rand, _ time.Duration) func() {
+	a, b := w.somePair(r)
+	w.net.Slow(a, b, time.Duration(r.Int64N(int64(2*time.Second))))
+	return w.net.Heal
+}
+
+func resetConnections(w *World, r *rand.Rand, _ time.Duration) func() {
+	a, b := w.somePair(r)
+	if c := w.someCluster(r); r.IntN(2) == 0 {
+		p := r.Int32N(c.count)
+		a, b = w.producerHost(c, p, 0), c.brokers[r.IntN(len(c.brokers))].host
+	}
+	w.trace.Add("reset", a, b)
+	w.net.Reset(a, b)
+	return nil
+}
+
+func storeErrors(w *World, r *rand.Rand, _ time.Duration) func() {
+	c := w.someCluster(r)
+	ops := []faulty.Op{faulty.Any, faulty.Put, faulty.Put, faulty.Get, faulty.List, faulty.Delete}
+	f := faulty.Fault{Err: []error{objectstorage.ErrThrottled, faulty.ErrInjected}[r.IntN(2)], Lost: r.IntN(2) == 0}
+	times := []int{1, 3, -1}[r.IntN(3)]
+	c.store.Inject(faulty.Rule{Op: ops[r.IntN(len(ops))], Nth: 1 + r.IntN(5), Times: times, Fault: f})
+	return func() { w.healStore(c) }
+}
+
+func storeHangs(w *World, r *rand.Rand, _ time.Duration) func() {
+	c := w.someCluster(r)
+	f := faulty.Fault{Hang: true, Lost: r.IntN(2) == 0}
+	if r.IntN(2) == 0 {
+		f = faulty.Fault{Late: faulty.Latency{Min: time.Second, Max: 12 * time.Second}}
+	}
+	c.store.Inject(faulty.Rule{Op: []faulty.Op{faulty.Any, faulty.Put, faulty.Get}[r.IntN(3)], Times: []int{1, 2, -1}[r.IntN(3)], Fault: f})
+	return func() { w.healStore(c) }
+}
+
+func storeCut(w *World, r *rand.Rand, _ time.Duration) func() {
+	b := w.someBroker(r)
+	b.storeCut.Store(true)
+	return func() { b.storeCut.Store(false) }
+}
+
+func (w *World) healStore(c *cluster) { c.store.Heal() }
+
+// heal ends all faults and starts what is down.
+func (w *World) heal() {
+	w.net.Heal()
+	for _, n := range w.nodes {
+		n.disk.crashSoon(0, nil)
+		n.disk.set(0, false)
+		n.resume()
+		n.start()
+	}
+	for _, c := range w.clusters {
+		w.healStore(c)
+		for _, b := range c.brokers {
+			b.storeCut.Store(false)
+			b.resume()
+			b.start()
+		}
+	}
+}

@@ -1,0 +1,235 @@
+package sim
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+)
+
+// History is what clients sent and saw, and what must be true of it. Each method returns what is wrong at once; Check is for the end. It is pure:
+// tests feed it histories that are wrong.
+type History struct {
+	mu         sync.Mutex // guards what follows
+	partitions map[string]*partitionHistory
+	groups     map[string]*groupHistory
+	sent       map[string]string // value -> partition it was sent to
+	failed     map[string]bool   // values that were refused for certain
+}
+
+// partitionHistory is one partition's, named cluster/topic/partition.
+type partitionHistory struct {
+	values  map[int64]string // by offset, from acks and reads
+	offsets map[string]int64 // by value
+	acked   map[string]int64 // by value; -1 where the ack named no offset
+	order   map[string][]string
+	ranks   map[string]int // of a value in its producer's order
+	newest  map[string]int64
+	readers map[string]int64 // next offset of each
+	marks   map[string]watermarks
+	deleted int64 // records below were deleted on purpose
+}
+
+type watermarks struct{ start, high int64 }
+
+// NewHistory is empty.
+func NewHistory() *History {
+	return &History{partitions: map[string]*partitionHistory{}, groups: map[string]*groupHistory{}, sent: map[string]string{}, failed: map[string]bool{}}
+}
+
+func (h *History) partition(name string) *partitionHistory {
+	p := h.partitions[name]
+	if p == nil {
+		p = &partitionHistory{
+			values: map[int64]string{}, offsets: map[string]int64{}, acked: map[string]int64{}, order: map[string][]string{}, ranks: map[string]int{},
+			newest: map[string]int64{}, readers: map[string]int64{}, marks: map[string]watermarks{},
+		}
+		h.partitions[name] = p
+	}
+	return p
+}
+
+// Sent says that an idempotent producer begins to send values, each unique in the whole run.
+func (h *History) Sent(partition, producer string, values ...string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := h.partition(partition)
+	for _, v := range values {
+		h.sent[v] = partition
+		p.ranks[v] = len(p.order[producer])
+		p.order[producer] = append(p.order[producer], v)
+	}
+}
+
+// Acked says that values are durable from base on; -1: the broker said "duplicate" and no offset.
+func (h *History) Acked(partition, producer string, base int64, values ...string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := h.partition(partition)
+	for i, v := range values {
+		if base < 0 {
+			p.acked[v] = -1
+			continue
+		}
+		offset := base + int64(i)
+		p.acked[v] = offset
+		if err := p.place(partition, offset, v); err != nil {
+			return err
+		}
+		if newest, ok := p.newest[producer]; ok && offset <= newest {
+			return fmt.Errorf("non-monotonic send: %s of %s is at offset %d, an earlier value at %d", v, producer, offset, newest)
+		}
+		p.newest[producer] = offset
+	}
+	return nil
+}
+
+// Failed says that values were refused for certain, and nobody may ever read them.
+func (h *History) Failed(partition string, values ...string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, v := range values {
+		h.failed[v] = true
+		if o, ok := h.partition(partition).offsets[v]; ok {
+			return fmt.Errorf("aborted read: %s at offset %d of %s, its producer was told that it failed", v, o, partition)
+		}
+	}
+	return nil
+}
+
+// place is the one value of an offset and the one offset of a value.
+func (p *partitionHistory) place(name string, offset int64, value string) error {
+	if other, ok := p.values[offset]; ok && other != value {
+		return fmt.Errorf("inconsistent offsets: offset %d of %s holds %s and %s", offset, name, other, value)
+	}
+	if other, ok := p.offsets[value]; ok && other != offset {
+		return fmt.Errorf("duplicate: %s is at offsets %d and %d of %s", value, other, offset, name)
+	}
+	p.values[offset], p.offsets[value] = value, offset
+	return nil
+}
+
+// Read says that a reader saw a value.
+func (h *History) Read(partition, reader string, offset int64, value string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch to, ok := h.sent[value]; {
+	case !ok:
+		return fmt.Errorf("%s at offset %d of %s was never sent", value, offset, partition)
+	case to != partition:
+		return fmt.Errorf("another's value: %s at offset %d of %s was sent to %s", value, offset, partition, to)
+	case h.failed[value]:
+		return fmt.Errorf("aborted read: %s at offset %d of %s, its producer was told that it failed", value, offset, partition)
+	}
+	p := h.partition(partition)
+	if next, ok := p.readers[reader]; ok && offset != next && (offset < next || next >= p.deleted) {
+		return fmt.Errorf("%s of %s was at offset %d and read %d next", reader, partition, next, offset)
+	}
+	p.readers[reader] = offset + 1
+	return p.place(partition, offset, value)
+}
+
+// Seek says where a reader goes on.
+func (h *History) Seek(partition, reader string, offset int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.partition(partition).readers[reader] = offset
+}
+
+// Deleting says that records below an offset may go from now on.
+func (h *History) Deleting(partition string, below int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := h.partition(partition)
+	p.deleted = max(p.deleted, below)
+}
+
+// Watermarks says what one process of a broker told: neither may go back.
+func (h *History) Watermarks(partition, observer string, start, high int64) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := h.partition(partition)
+	old := p.marks[observer]
+	switch {
+	case high < old.high:
+		return fmt.Errorf("high watermark of %s went back from %d to %d at %s", partition, old.high, high, observer)
+	case start < old.start:
+		return fmt.Errorf("log start of %s went back from %d to %d at %s", partition, old.start, start, observer)
+	case start > high:
+		return fmt.Errorf("log start of %s is %d, above its high watermark %d, at %s", partition, start, high, observer)
+	case start > p.deleted:
+		return fmt.Errorf("log start of %s is %d, nobody deleted from %d on", partition, start, p.deleted)
+	}
+	p.marks[observer] = watermarks{start, high}
+	return nil
+}
+
+// End says what is left of an acknowledged log in the end: everything from start to high was read with Read.
+func (h *History) End(partition string, start, high int64) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := h.partition(partition)
+	for o := start; o < high; o++ {
+		if _, ok := p.values[o]; !ok {
+			return fmt.Errorf("offsets of %s are not dense: %d is missing between %d and %d", partition, o, start, high)
+		}
+	}
+	for _, o := range slices.Sorted(maps.Keys(p.values)) {
+		if o >= high {
+			return fmt.Errorf("lost write: offset %d of %s held %s, the log ends at %d", o, partition, p.values[o], high)
+		}
+	}
+	for _, v := range slices.Sorted(maps.Keys(p.acked)) {
+		if at, ok := p.offsets[v]; !ok {
+			return fmt.Errorf("lost write: %s was acknowledged, and is nowhere in %s (%d to %d)", v, partition, start, high)
+		} else if at >= high {
+			return fmt.Errorf("lost write: %s was acknowledged at offset %d of %s, which ends at %d", v, at, partition, high)
+		}
+	}
+	for _, producer := range slices.Sorted(maps.Keys(p.order)) {
+		if err := p.inOrder(partition, producer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inOrder checks that a producer's values lie in the order of its sends, and that none is missing before one that is there.
+func (p *partitionHistory) inOrder(name, producer string) error {
+	type placed struct {
+		rank   int
+		offset int64
+	}
+	var there []placed
+	for _, v := range p.order[producer] {
+		if o, ok := p.offsets[v]; ok {
+			there = append(there, placed{p.ranks[v], o})
+		}
+	}
+	slices.SortFunc(there, func(a, b placed) int { return cmp.Compare(a.offset, b.offset) })
+	for i, t := range there {
+		if t.rank != i {
+			return fmt.Errorf("order: the %d-th value of %s in %s by offset (%d) is the %d-th by send", i, producer, name, t.offset, t.rank)
+		}
+	}
+	return nil
+}
+
+// Partitions are the names of all that is known.
+func (h *History) Partitions() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Sorted(maps.Keys(h.partitions))
+}
+
+// Counts says how much happened: values that were acknowledged, and values that were read.
+func (h *History) Counts() (acked, seen int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, p := range h.partitions {
+		acked += len(p.acked)
+		seen += len(p.values)
+	}
+	return acked, seen
+}

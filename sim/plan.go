@@ -1,0 +1,47 @@
+package sim
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Plan is the shape of one run, drawn from its seed.
+type Plan struct {
+	Seed             uint64
+	MetadataNodes    int32
+	Clusters         int
+	Brokers          int32 // of each cluster
+	BatchCoordinator int32 // partitions
+	GroupCoordinator int32
+	Partitions       int32 // of each cluster's topic
+	Producers        int   // of each partition
+	Members          int   // of each cluster's group
+	Readers          int   // of each cluster
+
+	Latency           time.Duration // of the network
+	GiveUp            time.Duration // of connections
+	StoreLatency      time.Duration
+	Pace              time.Duration // of producers
+	LocalStore        bool
+	MaxObjectBytes    int64
+	RetentionCheck    time.Duration
+	ObjectDeleteDelay time.Duration
+
+	Duration time.Duration // of production, with faults
+	Settle   time.Duration // everything must be settled so long after the last fault
+	LogLevel slog.Level
+}
+
+// NewPlan draws a plan. Small runs find as much as large ones, and many more of them are made.
+func NewPlan(seed uint64) Plan {
+	r := Source{seed}.Rand("plan")
+	p := Plan{
+		Seed: seed, MetadataNodes: 1, Clusters: 2, Brokers: 1 + r.Int32N(2), BatchCoordinator: 1 + r.Int32N(2), GroupCoordinator: 1,
+		Partitions: 1 + r.Int32N(3), Producers: 1, Members: 1 + r.IntN(2), Readers: 1,
+		Latency: time.Duration(1+r.IntN(5)) * time.Millisecond, GiveUp: time.Duration(5+r.IntN(60)) * time.Second,
+		StoreLatency: time.Duration(1+r.IntN(40)) * time.Millisecond, Pace: time.Duration(200+r.IntN(2000)) * time.Millisecond,
+		LocalStore: r.IntN(2) == 0, MaxObjectBytes: 1024 << r.IntN(6), RetentionCheck: 5 * time.Minute, ObjectDeleteDelay: time.Minute,
+		Duration: time.Duration(15+r.IntN(30)) * time.Second, Settle: 3 * time.Minute, LogLevel: slog.LevelWarn,
+	}
+	return p
+}

@@ -1,0 +1,112 @@
+package sim
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/inkwell-project/inkwell/broker"
+	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/metadata"
+	"github.com/inkwell-project/inkwell/objectstorage"
+	"github.com/inkwell-project/inkwell/objectstorage/faulty"
+	"github.com/inkwell-project/inkwell/objectstorage/storageurl"
+	"github.com/inkwell-project/inkwell/rpc/client"
+)
+
+// metadataNode is a node of the Metadata Kafka Cluster.
+type metadataNode struct {
+	*process
+	id   int32
+	disk *disk
+}
+
+func (w *World) newMetadataNode(id int32) *metadataNode {
+	host := fmt.Sprintf("node%d", id)
+	n := &metadataNode{id: id, disk: newDisk(w.source.Rand(host + " disk"))}
+	n.process = w.newProcess(&process{host: host, run: n.open, cut: n.disk.cut, holdDisk: n.disk.pause, freeDisk: n.disk.resume})
+	return n
+}
+
+func (n *metadataNode) address() string { return n.host + ":9192" }
+
+func (n *metadataNode) open(ctx context.Context, inc *incarnation) (func() error, <-chan error, error) {
+	source := Source{n.w.source.Rand(inc.name()).Uint64()}
+	cfg := metadata.Config{
+		ID: n.id, FS: n.disk.fs(), Dir: "metadata", Listener: n.w.net.Listen(n.host, n.address()), Advertised: n.address(),
+		Clock: inc.clock, NewRand: source.Rands("rand"), NewUUID: source.UUIDs("uuid"), Logger: inc.logger(),
+	}
+	cfg.Limits.RetentionCheckInterval = n.w.plan.RetentionCheck
+	cfg.Limits.ObjectDeleteDelay = n.w.plan.ObjectDeleteDelay
+	cfg.Groups.InitialRebalanceDelay = 100 * time.Millisecond
+	node, err := metadata.Open(ctx, cfg)
+	if err != nil {
+		return nil, nil, errors.Join(err, cfg.Listener.Close())
+	}
+	return node.Close, node.Failed(), nil
+}
+
+// brokerServer is a broker of one Inkless cluster.
+type brokerServer struct {
+	*process
+	id       int32
+	cluster  *cluster
+	storeCut atomic.Bool
+}
+
+// cluster is one Inkless cluster of a run.
+type cluster struct {
+	name     kafka.ClusterID
+	password string
+	memory   objectstorage.Bucket
+	store    *faulty.Bucket // around memory
+	brokers  []*brokerServer
+	topic    string
+	count    int32 // partitions
+}
+
+func (w *World) newBroker(c *cluster, id int32) *brokerServer {
+	b := &brokerServer{id: id, cluster: c}
+	b.process = w.newProcess(&process{host: fmt.Sprintf("%s-broker%d", c.name, id), run: b.open})
+	return b
+}
+
+func (b *brokerServer) address() string { return b.host + ":9092" }
+
+func (b *brokerServer) open(ctx context.Context, inc *incarnation) (func() error, <-chan error, error) {
+	source := Source{b.w.source.Rand(inc.name()).Uint64()}
+	uuid := source.UUIDs("uuid")
+	nonce := source.UUIDs("nonce")
+	remote := client.New(client.Config{
+		Addresses: b.w.metadataAddresses(), Cluster: b.cluster.name, Password: b.cluster.password, Dial: b.w.net.Dialer(b.host, inc.alive),
+		Nonce: func() string { id := nonce(); return hex.EncodeToString(id[:]) }, ClientID: b.host, Clock: inc.clock, Logger: inc.logger(),
+	})
+	bucket, err := storageurl.Open(ctx, "memory:", storageurl.Options{
+		Retry: objectstorage.RetryConfig{Clock: inc.clock, Rand: source.Floats("retry"), Logger: inc.logger()},
+		Wrap:  func(objectstorage.Bucket) objectstorage.Bucket { return &storeView{b.cluster.store, inc, &b.storeCut} },
+	})
+	if err != nil {
+		return nil, nil, errors.Join(err, remote.Close())
+	}
+	cfg := broker.Config{
+		ID: b.id, Version: "sim", Listener: b.w.net.Listen(b.host, b.address()), Advertised: broker.HostPort{Host: b.host, Port: 9092},
+		Metadata: remote, Bucket: bucket, LocalStore: b.w.plan.LocalStore, Clock: inc.clock, NewRand: source.Rands("rand"), NewUUID: uuid, Logger: inc.logger(),
+	}
+	cfg.Cache.CacheBytes = 8 << 20
+	cfg.Batches.MaxObjectBytes = b.w.plan.MaxObjectBytes
+	br, err := broker.New(ctx, cfg)
+	if err != nil {
+		return nil, nil, errors.Join(err, cfg.Listener.Close(), remote.Close(), bucket.Close())
+	}
+	closeIt := func() error {
+		// A process that was killed does not drain: its way to the Metadata cluster is gone.
+		if !inc.alive() {
+			return errors.Join(remote.Close(), br.Close(), bucket.Close())
+		}
+		return errors.Join(br.Close(), remote.Close(), bucket.Close())
+	}
+	return closeIt, nil, nil
+}
