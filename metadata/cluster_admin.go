@@ -2,6 +2,8 @@ package metadata
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/inkwell-project/inkwell/metadata/clustercontroller"
 	"github.com/inkwell-project/inkwell/metadata/raftlog"
@@ -50,28 +52,38 @@ func (n *Node) DescribeInklessCluster(ctx context.Context, req *rpc.DescribeInkl
 		return nil, err
 	}
 	resp := &rpc.DescribeInklessClusterResponse{Cluster: summary(c)}
-	n.mu.RLock()
-	t := n.tenants[req.Name]
-	n.mu.RUnlock()
+	t := n.tenant(req.Name)
 	if t == nil {
 		return resp, nil
 	}
+	l := n.layout.Load()
 	for _, topic := range []struct {
 		name string
 		logs []raftlog.Log
 	}{{topics.BatchCoordinates(c.Name), t.batchLogs}, {topics.ConsumerOffsets(c.Name), t.groupLogs}, {topics.Metadata(c.Name), []raftlog.Log{t.metadataLog}}} {
 		described := rpc.InternalTopic{Name: topic.name, Partitions: int32(len(topic.logs))}
-		here := rpc.NodeReplicas{Node: n.cfg.ID}
-		for _, log := range topic.logs {
-			here.Replicas++
-			switch l := log.Leadership(); {
-			case l.IsLeader:
-				here.Leads++
-			case l.Leader < 0:
+		nodes := map[int32]*rpc.NodeReplicas{}
+		at := func(node int32) *rpc.NodeReplicas {
+			if nodes[node] == nil {
+				nodes[node] = &rpc.NodeReplicas{Node: node}
+			}
+			return nodes[node]
+		}
+		for p, log := range topic.logs {
+			if placed := l.placement(topic.name, int32(p)); placed != nil {
+				for _, node := range placed.Voters {
+					at(node).Replicas++
+				}
+			}
+			if leader := log.Leadership().Leader; leader < 0 {
 				described.Leaderless++
+			} else {
+				at(leader).Leads++
 			}
 		}
-		described.Nodes = append(described.Nodes, here)
+		for _, node := range slices.Sorted(maps.Keys(nodes)) {
+			described.Nodes = append(described.Nodes, *nodes[node])
+		}
 		resp.Topics = append(resp.Topics, described)
 	}
 	return resp, nil

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/metadata/clustercontroller/state"
 	"github.com/inkwell-project/inkwell/metadata/raftlog"
 	"github.com/inkwell-project/inkwell/topics"
 )
@@ -17,12 +19,14 @@ import (
 // clusterView is what __cluster_metadata says, read from this node's own replica up to its high watermark.
 type clusterView struct {
 	next       int64
+	clusterID  string
+	nodes      map[int32]*topics.Node
 	clusters   map[kafka.ClusterID]*topics.InklessCluster
 	placements map[string]map[int32]*topics.PartitionPlacement // by topic and partition
 }
 
 func emptyView() *clusterView {
-	return &clusterView{clusters: map[kafka.ClusterID]*topics.InklessCluster{}, placements: map[string]map[int32]*topics.PartitionPlacement{}}
+	return &clusterView{nodes: map[int32]*topics.Node{}, clusters: map[kafka.ClusterID]*topics.InklessCluster{}, placements: map[string]map[int32]*topics.PartitionPlacement{}}
 }
 
 // catchUp applies the records that there are.
@@ -60,6 +64,10 @@ func (v *clusterView) apply(r raftlog.Record) error {
 		return err
 	}
 	switch record := record.(type) {
+	case *topics.MetadataCluster:
+		v.clusterID = record.ID
+	case *topics.Node:
+		v.nodes[record.ID] = record
 	case *topics.InklessCluster:
 		v.clusters[record.Name] = record
 	case *topics.PartitionPlacement:
@@ -90,7 +98,7 @@ func (v *clusterView) remove(key string) error {
 }
 
 // placed are the partitions of one cluster; ok is false until all of them are there.
-func (v *clusterView) placed(c *topics.InklessCluster) (_ placements, ok bool) {
+func (v *layout) placed(c *topics.InklessCluster) (_ placements, ok bool) {
 	out := placements{}
 	for topic, want := range map[string]int32{
 		topics.Metadata(c.Name): 1, topics.BatchCoordinates(c.Name): c.BatchCoordinatorPartitions, topics.ConsumerOffsets(c.Name): c.GroupCoordinatorPartitions,
@@ -106,20 +114,87 @@ func (v *clusterView) placed(c *topics.InklessCluster) (_ placements, ok bool) {
 	return out, true
 }
 
-// followClusters starts and stops tenants as __cluster_metadata says, until ctx ends.
+// leavingInterval is how often a node looks whether replicas that are elsewhere now may go.
+const leavingInterval = time.Second
+
+// followClusters brings what this node serves to what __cluster_metadata says, until ctx ends.
 func (n *Node) followClusters(ctx context.Context) {
 	view := emptyView()
 	for ctx.Err() == nil {
 		err := view.catchUp(n.clusterLog)
 		if err == nil {
-			err = n.matchTenants(view)
+			err = n.adopt(view.layout())
 		}
 		if err == nil {
-			err = n.clusterLog.Wait(ctx, view.next)
+			err = n.awaitRecords(ctx, view.next)
 		}
 		if err != nil && ctx.Err() == nil {
 			n.fail(fmt.Errorf("this node cannot follow %s: %w", topics.ClusterMetadata, err))
 			return
 		}
 	}
+}
+
+// adopt makes l what this node goes by.
+func (n *Node) adopt(l *layout) error {
+	n.layout.Store(l)
+	n.transport.setPeers(n.raftPeers(l))
+	addresses := map[int32]string{}
+	for _, m := range l.members() {
+		if address := addressOf(m); address != "" && m.ID != n.cfg.ID && n.cfg.RaftListener != nil {
+			addresses[m.ID] = address
+		}
+	}
+	n.peers.set(addresses)
+	if err := n.matchOwnOffsets(l); err != nil {
+		return err
+	}
+	if err := n.matchTenants(l); err != nil {
+		return err
+	}
+	n.show()
+	return nil
+}
+
+// awaitRecords returns when there are more records, or when it is time to look at replicas that are to go.
+func (n *Node) awaitRecords(ctx context.Context, next int64) error {
+	if !n.hasLeaving() {
+		return n.clusterLog.Wait(ctx, next)
+	}
+	waiting, cancel := within(ctx, n.cfg.Clock, leavingInterval)
+	defer cancel()
+	if err := n.clusterLog.Wait(waiting, next); err != nil && waiting.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// hasLeaving says whether this node has replicas that the layout has elsewhere.
+func (n *Node) hasLeaving() bool {
+	l := n.layout.Load()
+	leaving := func(topic string, log raftlog.Log, partition int) bool {
+		p := l.placement(topic, int32(partition))
+		return here(log) && p != nil && !p.Holds(n.cfg.ID)
+	}
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	if leaving(state.OwnOffsetsTopic, n.ownOffsets, 0) {
+		return true
+	}
+	for name, t := range n.tenants {
+		if leaving(topics.Metadata(name), t.metadataLog, 0) {
+			return true
+		}
+		for p, log := range t.batchLogs {
+			if leaving(topics.BatchCoordinates(name), log, p) {
+				return true
+			}
+		}
+		for p, log := range t.groupLogs {
+			if leaving(topics.ConsumerOffsets(name), log, p) {
+				return true
+			}
+		}
+	}
+	return false
 }

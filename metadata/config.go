@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -27,6 +28,20 @@ type Config struct {
 	TLS      *tls.Config
 	// Advertised is the HOST:PORT that brokers and administrators are told; default the listener's address.
 	Advertised string
+	// RaftListener is for the other nodes; nil: there are none, and none can join.
+	RaftListener net.Listener
+	// RaftAdvertised is the HOST:PORT that the other nodes are told; default the RaftListener's address.
+	RaftAdvertised string
+	RaftTLS        *tls.Config
+	// Join are listeners of nodes of the cluster that a node with an empty folder joins. A node that is a member looks there for others, too.
+	Join []string
+	// ClusterSecret is shared by all nodes, which prove themselves with it; empty: whoever reaches the ports is believed.
+	ClusterSecret []byte
+	Dial          func(ctx context.Context, network, address string) (net.Conn, error) // to other nodes
+	Version, Rack string
+	// Replicas of each partition, and voters of __cluster_metadata, where there are so many nodes; default 3.
+	Replicas, MetadataReplicas int
+
 	// AdminPassword is that of the user admin; empty: a connection that does not authenticate is an administrator's.
 	AdminPassword string
 
@@ -60,6 +75,18 @@ func (c *Config) SetDefaults() {
 	if c.MaxFeatureLevel == 0 {
 		c.MaxFeatureLevel = topics.NewestFeatureLevel
 	}
+	if c.Dial == nil {
+		c.Dial = new(net.Dialer).DialContext
+	}
+	if c.RaftAdvertised == "" && c.RaftListener != nil {
+		c.RaftAdvertised = c.RaftListener.Addr().String()
+	}
+	if c.Replicas == 0 {
+		c.Replicas = 3
+	}
+	if c.MetadataReplicas == 0 {
+		c.MetadataReplicas = 3
+	}
 	if c.Limits.NumPartitions == 0 {
 		c.Limits.NumPartitions = 1
 	}
@@ -77,6 +104,17 @@ func (c *Config) Validate() error {
 	if c.MaxFeatureLevel < topics.FeatureLevel1 || c.MaxFeatureLevel > topics.NewestFeatureLevel {
 		errs = append(errs, fmt.Errorf("metadata: MaxFeatureLevel is %d, it must be from %d to %d", c.MaxFeatureLevel, topics.FeatureLevel1, topics.NewestFeatureLevel))
 	}
+	if len(c.Join) > 0 && (c.RaftListener == nil || c.Listener == nil) {
+		errs = append(errs, errors.New("--join without --raft.listen: a node that joins others must be reachable by them"))
+	}
+	if c.RaftListener != nil && c.Listener == nil {
+		errs = append(errs, errors.New("metadata: a RaftListener without a Listener: nodes talk through both"))
+	}
+	for name, replicas := range map[string]int{"replication.factor": c.Replicas, "metadata.replication.factor": c.MetadataReplicas} {
+		if replicas < 1 || replicas > 7 || replicas%2 == 0 {
+			errs = append(errs, fmt.Errorf("%s is %d, it must be 1, 3, 5 or 7", name, replicas))
+		}
+	}
 	if c.Dir == "" {
 		errs = append(errs, errors.New("--data is empty; set it to a folder"))
 	}
@@ -89,4 +127,9 @@ func (c *Config) Validate() error {
 		errs = append(errs, fmt.Errorf("num.partitions is %d, it must be from 1 to %d", c.Limits.NumPartitions, c.Limits.MaxTopicPartitions))
 	}
 	return errors.Join(errs...)
+}
+
+// dialRaft dials other nodes' Raft listeners.
+func (c *Config) dialRaft() func(ctx context.Context, address string) (net.Conn, error) {
+	return func(ctx context.Context, address string) (net.Conn, error) { return c.Dial(ctx, "tcp", address) }
 }

@@ -31,7 +31,13 @@ func (n *Node) liveNodes() []rpc.MetadataNode {
 	if err != nil { // serve has refused to start
 		return nil
 	}
-	return []rpc.MetadataNode{{ID: self.ID, Address: net.JoinHostPort(self.Host, strconv.Itoa(int(self.Port)))}}
+	nodes := []rpc.MetadataNode{{ID: self.ID, Address: net.JoinHostPort(self.Host, strconv.Itoa(int(self.Port)))}}
+	for _, m := range n.layout.Load().members() {
+		if address := addressOf(m); address != "" && m.ID != self.ID && n.alive(m.ID) {
+			nodes = append(nodes, rpc.MetadataNode{ID: m.ID, Address: address})
+		}
+	}
+	return nodes
 }
 
 // FindLeaders implements rpc.LeaderFinder. It is answered from what this node knows, leader or not.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -12,9 +13,7 @@ import (
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/listener"
 	"github.com/inkwell-project/inkwell/metadata/api"
-	"github.com/inkwell-project/inkwell/metadata/authentication"
 	"github.com/inkwell-project/inkwell/metadata/clustercontroller"
-	clusterstate "github.com/inkwell-project/inkwell/metadata/clustercontroller/state"
 	"github.com/inkwell-project/inkwell/metadata/fairqueue"
 	"github.com/inkwell-project/inkwell/metadata/groupcoordinator"
 	"github.com/inkwell-project/inkwell/metadata/raftlog"
@@ -22,77 +21,42 @@ import (
 	"github.com/inkwell-project/inkwell/topics"
 )
 
-// clusterMetadataGroup is the Raft group of __cluster_metadata.
-const clusterMetadataGroup = 1
-
 // Node is one node of the Metadata Kafka Cluster.
 type Node struct {
 	cfg        Config
+	identity   identity
+	joined     []rpc.PeerNode // the nodes that the one that let this one in knew
 	logs       *raftlog.Node
+	transport  *lateTransport
 	clusterLog raftlog.Log
 	clusters   *clustercontroller.Controller
+	peers      *peers
+	layout     atomic.Pointer[layout] // as this node's replica of __cluster_metadata shows it
+	status     ownStatus
+	stopping   atomic.Bool
 	cancel     context.CancelFunc
 	following  sync.WaitGroup
 	failed     chan error
 	listener   *listener.Server
 	queue      *fairqueue.Queue
 	throttled  *prometheus.CounterVec
-	ownOffsets raftlog.Log // groups of consumers of the Metadata cluster's own topics
-	ownGroups  *groupcoordinator.Coordinator
 
-	mu       sync.RWMutex // guards what follows
-	tenants  map[kafka.ClusterID]*tenant
-	changed  chan struct{} // closed and replaced when tenants change
-	topicSet *api.Topics   // made anew when tenants change
+	mu         sync.RWMutex // guards what follows
+	tenants    map[kafka.ClusterID]*tenant
+	changed    chan struct{} // closed and replaced when tenants or the layout change
+	topicSet   *api.Topics   // made anew when tenants change
+	ownOffsets raftlog.Log   // groups of consumers of the Metadata cluster's own topics
+	ownGroups  *groupcoordinator.Coordinator
 
 	close    sync.Once
 	closeErr error
 }
 
-// Open opens the node's logs and serves the clusters that it finds. It returns when the node leads, or knows who leads, __cluster_metadata.
-func Open(ctx context.Context, cfg Config) (n *Node, err error) {
-	cfg.SetDefaults()
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
-	n = &Node{cfg: cfg, failed: make(chan error, 1), tenants: map[kafka.ClusterID]*tenant{}, changed: make(chan struct{})}
-	following, cancel := context.WithCancel(context.Background())
-	n.cancel = cancel
-	defer func(started *Node) { // `return nil, err` has n forget it
-		if err != nil {
-			_ = started.Close() // err says why the node does not start
-		}
-	}(n)
-	if err := n.openQueue(); err != nil {
-		return nil, err
-	}
-	if n.logs, err = raftlog.Open(raftlog.Config{
-		NodeID: cfg.ID, FS: cfg.FS, Dir: cfg.Dir, Clock: cfg.Clock, Rand: cfg.NewRand(), Logger: cfg.Logger, Registerer: cfg.Registerer,
-	}); err != nil {
-		return nil, err
-	}
-	n.clusterLog, err = n.logs.StartGroup(raftlog.GroupConfig{
-		ID: clusterMetadataGroup, Name: topics.ClusterMetadata + "-0", Machine: clusterstate.Machine{MaxFeatureLevel: cfg.MaxFeatureLevel}, Topic: raftlog.TopicConfig{Compacted: true}, Voters: []int32{cfg.ID},
-	})
-	if err != nil {
-		return nil, err
-	}
-	if n.clusters, err = clustercontroller.New(clustercontroller.Config{
-		NodeID: cfg.ID, Log: n.clusterLog, Clock: cfg.Clock, NewUUID: cfg.NewUUID, NewCredential: authentication.NewCredential, Logger: cfg.Logger, MaxFeatureLevel: cfg.MaxFeatureLevel,
-	}); err != nil {
-		return nil, err
-	}
-	if err := awaitLeader(ctx, n.clusterLog); err != nil {
-		return nil, err
-	}
-	if err := n.clusters.InitFeatures(ctx); err != nil {
-		return nil, err
-	}
-	n.following.Go(func() { n.followClusters(following) })
-	if cfg.Listener != nil {
-		err = n.serve()
-	}
-	return n, err
+// tenant is a cluster as it is shown now, or nil.
+func (n *Node) tenant(name kafka.ClusterID) *tenant {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.tenants[name]
 }
 
 // awaitLeader returns when a group can be used through this node.
@@ -110,7 +74,7 @@ func awaitLeader(ctx context.Context, log raftlog.Log) error {
 	}
 }
 
-// EnsureCluster creates the cluster unless it exists and returns when this node serves it.
+// EnsureCluster creates the cluster unless it exists and returns when this node leads it. It is for a Metadata cluster of one node.
 func (n *Node) EnsureCluster(ctx context.Context, spec clustercontroller.Spec) error {
 	_, err := n.clusters.CreateCluster(ctx, spec)
 	if err != nil && !errors.Is(err, kerr.DuplicateResource) {
@@ -148,57 +112,83 @@ func (t *tenant) awaitLeaders(ctx context.Context) error {
 
 // Cluster is the calls of one Inkless cluster's brokers, in process.
 func (n *Node) Cluster(name kafka.ClusterID) (rpc.MetadataCluster, error) {
-	n.mu.RLock()
-	defer n.mu.RUnlock()
-	t, ok := n.tenants[name]
-	if !ok {
+	t := n.tenant(name)
+	if t == nil {
 		return nil, fmt.Errorf("there is no cluster %s here: %w", name, kerr.ClusterAuthorizationFailed)
 	}
 	return admitted{t}, nil
 }
 
-// matchTenants starts clusters that are new and ends those that were deleted.
-func (n *Node) matchTenants(v *clusterView) error {
-	for name, c := range v.clusters {
-		n.mu.RLock()
-		t := n.tenants[name]
-		n.mu.RUnlock()
-		switch {
-		case t == nil && c.State != topics.ClusterDeleted:
-			placed, ok := v.placed(c)
-			if !ok {
-				continue // its last records have not arrived
+// matchTenants brings what this node serves to what the layout says.
+func (n *Node) matchTenants(l *layout) error {
+	for name, c := range l.clusters {
+		t := n.tenant(name)
+		if c.State == topics.ClusterDeleted {
+			if t == nil {
+				continue
 			}
-			started, err := n.startTenant(c, placed)
-			if err != nil {
-				return fmt.Errorf("starting cluster %s: %w", name, err)
-			}
-			n.setTenant(name, started)
-			n.cfg.Logger.Info("serving an Inkless cluster", "cluster", name)
-		case t != nil && c.State == topics.ClusterDeleted:
 			n.setTenant(name, nil)
 			if err := errors.Join(t.close(), t.removeLogs()); err != nil {
 				return fmt.Errorf("ending cluster %s: %w", name, err)
 			}
 			n.cfg.Logger.Info("an Inkless cluster was deleted", "cluster", name)
-		case t != nil:
+			continue
+		}
+		placed, ok := l.placed(c)
+		if !ok {
+			continue // its last records have not arrived
+		}
+		if t == nil {
+			t = n.newTenant(c)
+		} else if t.admission.record.Load() != c {
 			t.admission.update(c)
+		}
+		next, retire, err := n.matchReplicas(t, placed)
+		if err != nil {
+			return fmt.Errorf("starting cluster %s: %w", name, err)
+		}
+		if next == t {
+			continue
+		}
+		if n.setTenant(name, next) {
+			n.cfg.Logger.Info("serving an Inkless cluster", "cluster", name, "replicas", len(next.groupIDs))
+		}
+		for _, end := range retire {
+			if err := end(); err != nil {
+				return fmt.Errorf("ending a replica of cluster %s: %w", name, err)
+			}
 		}
 	}
 	return nil
 }
 
-func (n *Node) setTenant(name kafka.ClusterID, t *tenant) {
+// setTenant shows a tenant, and says whether it is a new one.
+func (n *Node) setTenant(name kafka.ClusterID, t *tenant) (added bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if t == nil {
 		delete(n.tenants, name)
-	} else {
-		n.tenants[name] = t
+		return false
 	}
+	added = n.tenants[name] == nil
+	n.tenants[name] = t
+	return added
+}
+
+// show tells those who wait that tenants or the layout changed.
+func (n *Node) show() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	n.topicSet = n.listTopics()
 	close(n.changed)
 	n.changed = make(chan struct{})
+}
+
+// layoutChanged is closed at the next change.
+func (n *Node) layoutChanged() <-chan struct{} {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.changed
 }
 
 // fail makes the process end with err.
@@ -223,33 +213,60 @@ func (n *Node) Failed() <-chan error {
 	return out
 }
 
-// Ready is nil while the node serves.
+// Ready is nil while the node can reach the controller and the groups that it holds have leaders.
 func (n *Node) Ready() error {
-	if !n.clusterLog.Leadership().IsLeader {
+	l := n.clusterLog.Leadership()
+	if l.Leader < 0 {
 		return errors.New("no leader of " + topics.ClusterMetadata)
+	}
+	if !n.alive(l.Leader) {
+		return fmt.Errorf("node %d, which leads %s, does not answer this one", l.Leader, topics.ClusterMetadata)
+	}
+	if n.layout.Load().nodes[n.cfg.ID] == nil {
+		return errors.New("this node is not registered yet")
+	}
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	for name, t := range n.tenants {
+		for _, logs := range [][]raftlog.Log{{t.metadataLog}, t.batchLogs, t.groupLogs} {
+			for p, log := range logs {
+				if here(log) && log.Leadership().Leader < 0 {
+					return fmt.Errorf("partition %d of a topic of cluster %s has no leader", p, name)
+				}
+			}
+		}
 	}
 	return nil
 }
 
-// Close ends the coordinators, flushes the state and closes the logs.
+// Close hands the leaders over, ends the coordinators, flushes the state and closes the logs.
 func (n *Node) Close() error {
 	n.close.Do(func() { n.closeErr = n.shutdown() })
 	return n.closeErr
 }
 
 func (n *Node) shutdown() error {
+	n.stopping.Store(true)
+	n.handOverAll()
 	errs := []error{n.stopServing()}
 	n.cancel()
 	n.following.Wait()
+	if n.peers != nil {
+		n.peers.close()
+	}
 	n.mu.Lock()
-	tenants := n.tenants
+	tenants, groups := n.tenants, n.ownGroups
 	n.tenants = map[kafka.ClusterID]*tenant{}
 	n.mu.Unlock()
 	for _, t := range tenants {
 		errs = append(errs, t.close())
 	}
-	if n.ownGroups != nil {
-		errs = append(errs, n.ownGroups.Close())
+	if groups != nil {
+		errs = append(errs, groups.Close())
+	}
+	// The transport goes first: what arrives would not be answered.
+	if n.transport != nil {
+		errs = append(errs, n.transport.close())
 	}
 	if n.logs != nil {
 		errs = append(errs, n.logs.Close())
@@ -257,4 +274,16 @@ func (n *Node) shutdown() error {
 	errs = append(errs, n.closeQueue())
 	n.fail(kafka.ErrClosed)
 	return errors.Join(errs...)
+}
+
+// handOverAll moves leaders to other nodes before this one goes, so that brokers wait for no election.
+func (n *Node) handOverAll() {
+	if n.logs == nil || n.transport == nil || !n.transport.started() {
+		return
+	}
+	ctx, cancel := within(context.Background(), n.cfg.Clock, drainTime)
+	defer cancel()
+	if err := n.logs.TransferAll(ctx); err != nil {
+		n.cfg.Logger.Info("some leaders were not handed over; the other nodes elect new ones", "error", err)
+	}
 }

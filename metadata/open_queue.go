@@ -34,12 +34,21 @@ func (n *Node) closeQueue() error {
 	return n.queue.Close()
 }
 
-// newAdmission is called before t has its logs; nothing asks it before t is served.
-func (n *Node) newAdmission(c *topics.InklessCluster, t *tenant) *admission {
+// newAdmission looks at the tenant as it is shown: its replicas come and go.
+func (n *Node) newAdmission(c *topics.InklessCluster) *admission {
 	a := &admission{
 		cluster: c.Name, clock: n.cfg.Clock, flow: n.queue.Flow(c.Name), throttled: n.throttled,
-		measure: func() (int64, error) { return n.logs.DiskUsage(t.groupIDs) },
+		measure: func() (int64, error) {
+			if t := n.tenant(c.Name); t != nil {
+				return n.logs.DiskUsage(t.groupIDs)
+			}
+			return 0, nil
+		},
 		led: func() (batch, others fraction) {
+			t := n.tenant(c.Name)
+			if t == nil {
+				return batch, others
+			}
 			return leds(t.batchLogs...), leds(append([]raftlog.Log{t.metadataLog}, t.groupLogs...)...)
 		},
 	}

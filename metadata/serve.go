@@ -2,7 +2,6 @@ package metadata
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"net"
 	"strconv"
@@ -15,8 +14,7 @@ import (
 	"github.com/inkwell-project/inkwell/listener"
 	"github.com/inkwell-project/inkwell/metadata/api"
 	"github.com/inkwell-project/inkwell/metadata/authentication"
-	"github.com/inkwell-project/inkwell/metadata/groupcoordinator"
-	groupstate "github.com/inkwell-project/inkwell/metadata/groupcoordinator/state"
+	"github.com/inkwell-project/inkwell/metadata/clustercontroller/state"
 	"github.com/inkwell-project/inkwell/metadata/raftlog"
 	"github.com/inkwell-project/inkwell/rpc"
 	"github.com/inkwell-project/inkwell/rpc/server"
@@ -26,38 +24,22 @@ import (
 const (
 	// adminUser administers the Metadata cluster. No Inkless cluster may have its name.
 	adminUser = "admin"
-	// ownOffsetsTopic and its Raft group hold the groups of consumers that read the Metadata cluster's own topics. Groups of Inkless clusters are numbered from below.
-	ownOffsetsTopic        = "__consumer_offsets"
-	ownOffsetsGroup uint64 = 1 << 60
+	// listenerName is that of the metadata listener in records.
+	listenerName = "METADATA"
 
 	drainTime = 2 * time.Second
 )
 
 // serve answers brokers and administrators at cfg.Listener.
 func (n *Node) serve() error {
-	offsets, err := n.logs.StartGroup(raftlog.GroupConfig{
-		ID: ownOffsetsGroup, Name: ownOffsetsTopic + "-0", Machine: groupstate.Machine{}, Topic: raftlog.TopicConfig{Compacted: true}, Voters: []int32{n.cfg.ID},
-	})
-	if err != nil {
-		return err
-	}
-	n.ownOffsets = offsets
-	n.mu.Lock()
-	n.topicSet = n.listTopics()
-	n.mu.Unlock()
-	cfg := groupcoordinator.Config{Cluster: "__metadata_cluster", Log: offsets, Clock: n.cfg.Clock, NewUUID: n.uuidText, Logger: n.cfg.Logger, Registerer: n.cfg.Registerer, Settings: n.cfg.Groups}
-	cfg.SetDefaults()
-	if err := cfg.Validate(); err != nil {
-		return err
-	}
-	n.ownGroups = groupcoordinator.New(cfg)
+	n.show()
 	self, err := n.self()
 	if err != nil {
 		return err
 	}
 	apiConfig := api.Config{
-		ClusterID: metadataClusterID, NodeID: n.cfg.ID, Nodes: func() []api.Node { return []api.Node{self} }, Topics: n.topics,
-		Controller: func() int32 { return n.clusterLog.Leadership().Leader }, Groups: n.ownGroups, IsAdmin: n.isAdmin, Clock: n.cfg.Clock, Logger: n.cfg.Logger,
+		ClusterID: n.identity.ClusterID, NodeID: n.cfg.ID, Nodes: func() []api.Node { return n.apiNodes(self) }, Topics: n.topics, Quorum: n.quorum,
+		Controller: func() int32 { return n.clusterLog.Leadership().Leader }, Groups: ownGroups{n}, IsAdmin: n.isAdmin, Clock: n.cfg.Clock, Logger: n.cfg.Logger,
 	}
 	apiConfig.SetDefaults()
 	if err := apiConfig.Validate(); err != nil {
@@ -71,8 +53,9 @@ func (n *Node) serve() error {
 	apis := append(handlers.APIs(), server.APIs(n)...)
 	apis = append(apis, server.AdminAPIs(n, n.isAdmin)...)
 	apis = append(apis, server.AlterAPIs(n, n.isAdmin)...)
+	apis = append(apis, server.NodeAPIs(n, n, n.isAdmin, n.isNode)...)
 	n.listener, err = listener.New(listener.Config{
-		Name: "METADATA", Listener: n.cfg.Listener, APIs: apis, TLS: n.cfg.TLS, Authenticator: authenticator, OutOfOrder: true,
+		Name: listenerName, Listener: n.cfg.Listener, APIs: apis, TLS: n.cfg.TLS, Authenticator: authenticator, OutOfOrder: true,
 		// A broker has one connection for everything, also for all JoinGroups and long polls that are parked: they must not keep its commits out.
 		MaxPipelined: 1 << 14,
 		RequireAuth:  n.cfg.AdminPassword != "", Logger: n.cfg.Logger, Registerer: n.cfg.Registerer, Clock: n.cfg.Clock,
@@ -83,55 +66,86 @@ func (n *Node) serve() error {
 	return n.listener.Start()
 }
 
-// metadataClusterID is the cluster.id of the Metadata Kafka Cluster as its own consumers see it.
-var metadataClusterID = base64.RawURLEncoding.EncodeToString([]byte("inkwell-metadata"))
-
 // self is where this node says it is.
 func (n *Node) self() (api.Node, error) {
 	address := n.cfg.Advertised
 	if address == "" {
 		address = n.cfg.Listener.Addr().String()
 	}
-	host, port, err := net.SplitHostPort(address)
+	host, port, err := hostPort(address)
 	if err != nil {
 		return api.Node{}, fmt.Errorf("--advertise %s: %w", address, err)
 	}
-	number, err := strconv.ParseUint(port, 10, 16)
+	return api.Node{ID: n.cfg.ID, Host: host, Port: port, Rack: n.cfg.Rack}, nil
+}
+
+func hostPort(address string) (host string, port int32, err error) {
+	host, text, err := net.SplitHostPort(address)
 	if err != nil {
-		return api.Node{}, fmt.Errorf("--advertise %s: the port must be a number", address)
+		return "", 0, err
 	}
-	return api.Node{ID: n.cfg.ID, Host: host, Port: int32(number)}, nil
+	number, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return "", 0, fmt.Errorf("%s: the port must be a number", address)
+	}
+	return host, int32(number), nil
+}
+
+// apiNodes are the live nodes as Kafka clients are told of them.
+func (n *Node) apiNodes(self api.Node) []api.Node {
+	nodes := []api.Node{self}
+	for _, m := range n.layout.Load().members() {
+		if m.ID != self.ID && len(m.Listeners) > 0 && n.alive(m.ID) {
+			nodes = append(nodes, api.Node{ID: m.ID, Host: m.Listeners[0].Host, Port: m.Listeners[0].Port, Rack: m.Rack})
+		}
+	}
+	return nodes
 }
 
 // authenticator knows the clusters and, if it has a password, the administrator.
 func (n *Node) authenticator() (listener.Authenticator, error) {
-	var admin topics.ScramCredential
-	if n.cfg.AdminPassword != "" {
-		salt := make([]byte, 0, 2*16)
-		for len(salt) < authentication.SaltBytes {
-			id := n.cfg.NewUUID()
-			salt = append(salt, id[:]...)
-		}
-		var err error
-		if admin, err = authentication.NewCredential(adminUser, n.cfg.AdminPassword, salt[:authentication.SaltBytes]); err != nil {
-			return nil, fmt.Errorf("--admin.password: %w", err)
-		}
+	admin, err := n.ownCredential(adminUser, n.cfg.AdminPassword)
+	if err != nil {
+		return nil, fmt.Errorf("--admin.password: %w", err)
+	}
+	node, err := n.ownCredential(nodeUser, nodePassword(n.cfg.ClusterSecret))
+	if err != nil {
+		return nil, fmt.Errorf("--cluster.secret.file: %w", err)
 	}
 	return authentication.New(authentication.Config{
 		Lookup: func(name string) (topics.ScramCredential, bool) {
 			if name == adminUser {
 				return admin, n.cfg.AdminPassword != ""
 			}
-			n.mu.RLock()
-			defer n.mu.RUnlock()
-			t, ok := n.tenants[kafka.ClusterID(name)]
-			if !ok {
+			if name == nodeUser {
+				return node, len(n.cfg.ClusterSecret) > 0
+			}
+			t := n.tenant(kafka.ClusterID(name))
+			if t == nil {
 				return topics.ScramCredential{}, false
 			}
 			return t.admission.record.Load().Credential, true
 		},
 		Nonce: func() string { return n.uuidText() + n.uuidText() },
 	})
+}
+
+// ownCredential is what a password of this node's settings is kept as; nothing for none.
+func (n *Node) ownCredential(user, password string) (topics.ScramCredential, error) {
+	if password == "" {
+		return topics.ScramCredential{}, nil
+	}
+	salt := make([]byte, 0, 2*16)
+	for len(salt) < authentication.SaltBytes {
+		id := n.cfg.NewUUID()
+		salt = append(salt, id[:]...)
+	}
+	return authentication.NewCredential(user, password, salt[:authentication.SaltBytes])
+}
+
+// isNode says whether a principal is another node of this cluster.
+func (n *Node) isNode(principal string) bool {
+	return principal == authentication.PrincipalPrefix+nodeUser
 }
 
 // isAdmin says whether a principal may administer: the user admin, or anybody who did not authenticate where there is no admin password.
@@ -145,7 +159,7 @@ func (n *Node) isAdmin(principal string) bool {
 // Tenant implements server.Tenants.
 func (n *Node) Tenant(principal string) (rpc.MetadataCluster, error) {
 	name, ok := strings.CutPrefix(principal, authentication.PrincipalPrefix)
-	if !ok || name == adminUser || principal == listener.AnonymousPrincipal {
+	if !ok || name == adminUser || name == nodeUser || principal == listener.AnonymousPrincipal {
 		return nil, fmt.Errorf("%s is no Inkless cluster: %w", principal, kerr.ClusterAuthorizationFailed)
 	}
 	return n.Cluster(kafka.ClusterID(name))
@@ -160,15 +174,23 @@ func (n *Node) topics() *api.Topics {
 
 // listTopics is called with mu.
 func (n *Node) listTopics() *api.Topics {
+	l := n.layout.Load()
 	one := func(name string, config raftlog.TopicConfig, logs ...raftlog.Log) api.Topic {
 		t := api.Topic{Name: name, Config: config}
-		for _, log := range logs {
-			t.Partitions = append(t.Partitions, api.Partition{Log: log, Voters: []int32{n.cfg.ID}})
+		for i, log := range logs {
+			p := l.placement(name, int32(i))
+			if p == nil {
+				p = &topics.PartitionPlacement{Voters: []int32{n.cfg.ID}}
+			}
+			t.Partitions = append(t.Partitions, api.Partition{Log: log, Voters: p.Voters, InSync: func() []int32 { return n.inSyncOf(p) }})
 		}
 		return t
 	}
 	compacted := raftlog.TopicConfig{Compacted: true}
-	all := []api.Topic{one(topics.ClusterMetadata, compacted, n.clusterLog), one(ownOffsetsTopic, compacted, n.ownOffsets)}
+	all := []api.Topic{one(topics.ClusterMetadata, compacted, n.clusterLog)}
+	if n.ownOffsets != nil {
+		all = append(all, one(state.OwnOffsetsTopic, compacted, n.ownOffsets))
+	}
 	for name, t := range n.tenants {
 		all = append(all, one(topics.Metadata(name), compacted, t.metadataLog), one(topics.BatchCoordinates(name), batchCoordinatesTopic, t.batchLogs...), one(topics.ConsumerOffsets(name), compacted, t.groupLogs...))
 	}

@@ -19,7 +19,8 @@ import (
 	"github.com/inkwell-project/inkwell/rpc"
 )
 
-// tenant is one Inkless cluster on this node: its coordinators, and the calls of its brokers.
+// tenant is one Inkless cluster on this node: the coordinators that it has here, and the calls of its brokers. It is not changed once it is shown: when a replica comes or
+// goes there is a new one. A partition that is elsewhere has an absent log and no coordinator.
 type tenant struct {
 	cluster     kafka.ClusterID
 	uuid        string // cluster.id
@@ -33,11 +34,10 @@ type tenant struct {
 	batch       []*batchcoordinator.Coordinator
 	groups      []*groupcoordinator.Coordinator
 
-	directory    directory
-	logs         *raftlog.Node
-	groupIDs     []uint64 // of its Raft groups
-	stopWatching context.CancelFunc
-	watching     sync.WaitGroup
+	directory directory
+	logs      *raftlog.Node
+	groupIDs  []uint64 // of its replicas here
+	watch     *topicWatch
 }
 
 var _ rpc.MetadataCluster = (*tenant)(nil)
@@ -45,15 +45,16 @@ var _ rpc.MetadataCluster = (*tenant)(nil)
 // close ends the coordinators, those first that depend on others.
 func (t *tenant) close() error {
 	var errs []error
-	if t.stopWatching != nil {
-		t.stopWatching()
-		t.watching.Wait()
-	}
+	t.watch.close()
 	for _, b := range t.batch {
-		errs = append(errs, b.Close())
+		if b != nil {
+			errs = append(errs, b.Close())
+		}
 	}
 	for _, g := range t.groups {
-		errs = append(errs, g.Close())
+		if g != nil {
+			errs = append(errs, g.Close())
+		}
 	}
 	if t.controller != nil {
 		errs = append(errs, t.controller.Close())
@@ -77,6 +78,9 @@ func (t *tenant) removeLogs() error {
 func (t *tenant) batchCoordinator(partition int32) (*batchcoordinator.Coordinator, error) {
 	if partition < 0 || int(partition) >= len(t.batch) {
 		return nil, fmt.Errorf("__batch_coordinates-%d: %w", partition, kerr.NotCoordinator)
+	}
+	if t.batch[partition] == nil {
+		return nil, t.leads(rpc.BatchCoordinatesTopic, partition, t.batchLogs[partition])
 	}
 	return t.batch[partition], nil
 }
@@ -157,6 +161,9 @@ func (t *tenant) RetryWork(ctx context.Context, req *rpc.RetryWorkRequest) (*rpc
 
 // AllocateProducerIDs implements rpc.ProducerIDAllocator.
 func (t *tenant) AllocateProducerIDs(ctx context.Context, req *rpc.AllocateProducerIDsRequest) (*rpc.AllocateProducerIDsResponse, error) {
+	if t.controller == nil {
+		return nil, t.leads(rpc.MetadataTopic, 0, t.metadataLog)
+	}
 	resp, err := t.controller.AllocateProducerIDs(ctx, req)
 	if err != nil {
 		return nil, t.hinted(t.metadataLog, err)
@@ -174,6 +181,9 @@ func (t *tenant) Forward(ctx context.Context, req *rpc.ForwardRequest) (*rpc.For
 	partition := req.Target.Partition
 	switch req.Target.Kind {
 	case rpc.TargetController:
+		if t.controller == nil {
+			return nil, t.leads(rpc.MetadataTopic, 0, t.metadataLog)
+		}
 		resp, offset, err := t.controller.Handle(ctx, req.Client, req.Request)
 		if err != nil {
 			return nil, t.hinted(t.metadataLog, err)

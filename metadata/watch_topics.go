@@ -3,25 +3,40 @@ package metadata
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/inkwell-project/inkwell/internal/clock"
+	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/metadata/controller"
 )
 
 // topicWatchRetry is how long a failed removal of a deleted topic's offsets waits.
 const topicWatchRetry = time.Second
 
-// watchTopics tells the group coordinators of topics that were deleted, so that their committed offsets go, too.
-func (t *tenant) watchTopics() {
+// topicWatch tells the group coordinators of topics that were deleted, so that their committed offsets go, too.
+type topicWatch struct {
+	stop    context.CancelFunc
+	running sync.WaitGroup
+}
+
+func (w *topicWatch) close() {
+	if w != nil {
+		w.stop()
+		w.running.Wait()
+	}
+}
+
+func (n *Node) watchTopics(cluster kafka.ClusterID, image *controller.Follower) *topicWatch {
 	ctx, cancel := context.WithCancel(context.Background())
-	t.stopWatching = cancel
-	t.watching.Go(func() {
+	w := &topicWatch{stop: cancel}
+	w.running.Go(func() {
 		var known map[string]bool // nil until the image was seen once: what was deleted before is repaired by expiry
 		for ctx.Err() == nil {
-			changed := t.image.Changed()
-			if image := t.image.Image(); image.Offset() >= 0 {
+			changed := image.Changed()
+			if image := image.Image(); image.Offset() >= 0 {
 				now := map[string]bool{}
 				var gone []string
 				for _, topic := range image.Topics() {
@@ -32,9 +47,9 @@ func (t *tenant) watchTopics() {
 						gone = append(gone, name)
 					}
 				}
-				if t.forgetOffsets(ctx, gone) {
+				if n.forgetOffsets(ctx, cluster, gone) {
 					known = now
-				} else if clock.Sleep(ctx, t.clock, topicWatchRetry) == nil {
+				} else if clock.Sleep(ctx, n.cfg.Clock, topicWatchRetry) == nil {
 					continue
 				}
 			}
@@ -44,15 +59,20 @@ func (t *tenant) watchTopics() {
 			}
 		}
 	})
+	return w
 }
 
-// forgetOffsets says whether every coordinator that leads has removed the topics' offsets.
-func (t *tenant) forgetOffsets(ctx context.Context, gone []string) bool {
+// forgetOffsets says whether every coordinator that leads here has removed the topics' offsets. Those that lead elsewhere do so there.
+func (n *Node) forgetOffsets(ctx context.Context, cluster kafka.ClusterID, gone []string) bool {
 	ok := true
-	if len(gone) == 0 {
+	t := n.tenant(cluster)
+	if len(gone) == 0 || t == nil {
 		return ok
 	}
 	for _, g := range t.groups {
+		if g == nil {
+			continue
+		}
 		if err := g.OnTopicsDeleted(ctx, gone); err != nil && !errors.Is(err, kerr.NotCoordinator) {
 			ok = false
 		}

@@ -69,7 +69,7 @@ func metadataTopic(t *topic) kmsg.MetadataResponseTopic {
 	for i := range rt.Partitions {
 		p := kmsg.NewMetadataResponseTopicPartition()
 		p.Partition, p.LeaderEpoch = int32(i), kafka.LeaderEpoch
-		p.Replicas, p.ISR = t.Partitions[i].Voters, t.Partitions[i].Voters
+		p.Replicas, p.ISR = t.Partitions[i].Voters, t.Partitions[i].inSync()
 		if p.Leader = t.Partitions[i].leader(); p.Leader < 0 {
 			p.ErrorCode = kerr.LeaderNotAvailable.Code
 		}

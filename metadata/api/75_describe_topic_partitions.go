@@ -86,7 +86,7 @@ func described(t *topic, first, last int32) kmsg.DescribeTopicPartitionsResponse
 	for p := first; p < last; p++ {
 		rp := kmsg.NewDescribeTopicPartitionsResponseTopicPartition()
 		rp.Partition, rp.LeaderEpoch = p, kafka.LeaderEpoch
-		rp.Replicas, rp.ISR = t.Partitions[p].Voters, t.Partitions[p].Voters
+		rp.Replicas, rp.ISR = t.Partitions[p].Voters, t.Partitions[p].inSync()
 		rp.EligibleLeaderReplicas, rp.LastKnownELR = []int32{}, []int32{}
 		if rp.LeaderID = t.Partitions[p].leader(); rp.LeaderID < 0 {
 			rp.ErrorCode = kerr.LeaderNotAvailable.Code

@@ -125,7 +125,7 @@ func TestVersions(t *testing.T) {
 	}
 	want := []string{
 		"Fetch 4-18", "ListOffsets 1-11", "Metadata 0-13", "OffsetCommit 2-10", "OffsetFetch 1-10", "FindCoordinator 0-6", "JoinGroup 0-9", "Heartbeat 0-4", "LeaveGroup 0-5",
-		"SyncGroup 0-5", "DescribeGroups 0-6", "ListGroups 0-5", "OffsetForLeaderEpoch 2-4", "DescribeConfigs 1-4", "DeleteGroups 0-2", "OffsetDelete 0-0", "DescribeCluster 0-2", "DescribeTopicPartitions 0-0",
+		"SyncGroup 0-5", "DescribeGroups 0-6", "ListGroups 0-5", "OffsetForLeaderEpoch 2-4", "DescribeConfigs 1-4", "DeleteGroups 0-2", "OffsetDelete 0-0", "DescribeQuorum 0-2", "DescribeCluster 0-2", "DescribeTopicPartitions 0-0",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -37,7 +37,9 @@ type Config struct {
 	Topics    func() *Topics
 	// Controller is the node that leads __cluster_metadata, -1 when unknown.
 	Controller func() int32
-	Groups     Groups
+	// Quorum describes the replicas of __cluster_metadata; nil refuses DescribeQuorum.
+	Quorum func(ctx context.Context) (*rpc.DescribeGroupResponse, error)
+	Groups Groups
 	// IsAdmin says whether a connection's principal may read topics and use groups.
 	IsAdmin func(principal string) bool
 

@@ -19,6 +19,8 @@ type Topic struct {
 type Partition struct {
 	Log    raftlog.Log // nil where this node has no replica: clients are told to look elsewhere
 	Voters []int32     // node ids of its replicas
+	// InSync are those that follow the leader; nil: all of them.
+	InSync func() []int32
 }
 
 // Topics is an immutable set of topics. A node makes a new one when an Inkless cluster comes or goes.
@@ -78,6 +80,14 @@ func (p *Partition) leader() int32 {
 		return -1
 	}
 	return p.Log.Leadership().Leader
+}
+
+// inSync are the replicas that follow the leader.
+func (p *Partition) inSync() []int32 {
+	if p.InSync == nil {
+		return p.Voters
+	}
+	return p.InSync()
 }
 
 // led says whether this node's replica leads.

@@ -33,6 +33,12 @@ type Config struct {
 
 	DefaultBatchCoordinators int32 // where a spec says 0; default 2
 	DefaultGroupCoordinators int32 // where a spec says 0; default 4
+
+	Replicas         int // of each partition, where there are so many nodes; default 3
+	MetadataReplicas int // voters of __cluster_metadata; default 3
+	MaxMoves         int // partitions whose replicas change at the same time; default 8
+	// Alive says whether a node was heard of lately, as far as this node knows; nil: all are.
+	Alive func(node int32) bool
 }
 
 // SetDefaults fills in what is zero.
@@ -52,6 +58,18 @@ func (c *Config) SetDefaults() {
 	if c.DefaultGroupCoordinators == 0 {
 		c.DefaultGroupCoordinators = 4
 	}
+	setDefault(&c.Replicas, 3)
+	setDefault(&c.MetadataReplicas, 3)
+	setDefault(&c.MaxMoves, 8)
+	if c.Alive == nil {
+		c.Alive = func(int32) bool { return true }
+	}
+}
+
+func setDefault(v *int, d int) {
+	if *v == 0 {
+		*v = d
+	}
 }
 
 // Validate reports every mistake at once.
@@ -63,6 +81,11 @@ func (c *Config) Validate() error {
 	}{{"Log", c.Log == nil}, {"NewUUID", c.NewUUID == nil}, {"NewCredential", c.NewCredential == nil}} {
 		if part.missing {
 			errs = append(errs, fmt.Errorf("cluster controller: %s is not set", part.name))
+		}
+	}
+	for what, n := range map[string]int{"replicas": c.Replicas, "replicas of __cluster_metadata": c.MetadataReplicas} {
+		if n < 1 || n > 7 || n%2 == 0 {
+			errs = append(errs, fmt.Errorf("cluster controller: %d %s, want 1, 3, 5 or 7", n, what))
 		}
 	}
 	return errors.Join(errs...)
@@ -119,10 +142,14 @@ func (c *Controller) CreateCluster(ctx context.Context, spec Spec) (*Created, er
 	if err != nil {
 		return nil, err
 	}
+	layout, err := c.Layout(ctx)
+	if err != nil {
+		return nil, err
+	}
 	uuid := c.cfg.NewUUID()
 	err = c.propose(ctx, &state.CreateCluster{
 		Name: spec.Name, UUID: base64.RawURLEncoding.EncodeToString(uuid[:]), BatchCoordinators: spec.BatchCoordinators, GroupCoordinators: spec.GroupCoordinators,
-		Credential: credential, Voters: []int32{c.cfg.NodeID},
+		Credential: credential, Voters: c.planner().place(layout, c.cfg.NodeID),
 	})
 	if err != nil {
 		return nil, err
@@ -197,9 +224,4 @@ func (c *Controller) DeleteCluster(ctx context.Context, name kafka.ClusterID) er
 	}
 	c.cfg.Logger.Info("deleted an Inkless cluster; its objects stay in its store", "cluster", name)
 	return nil
-}
-
-// RegisterNode writes down where a node is.
-func (c *Controller) RegisterNode(ctx context.Context, node topics.Node) error {
-	return c.propose(ctx, &state.RegisterNode{Node: node})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -83,6 +84,7 @@ func (c *Config) Validate() error {
 // Controller of one cluster, on one node.
 type Controller struct {
 	cfg      Config
+	batch    atomic.Int32 // partitions of __batch_coordinates
 	sessions sessions
 	metrics  *metrics
 	cancel   context.CancelCauseFunc
@@ -96,6 +98,7 @@ func New(cfg Config) (*Controller, error) {
 		return nil, err
 	}
 	c := &Controller{cfg: cfg, sessions: sessions{timeout: cfg.SessionTimeout}}
+	c.batch.Store(cfg.BatchCoordinators)
 	c.metrics = newMetrics(cfg.Cluster, cfg.Clock)
 	if err := c.metrics.register(cfg.Registerer); err != nil {
 		return nil, fmt.Errorf("controller: %w", err)
@@ -105,6 +108,9 @@ func New(cfg Config) (*Controller, error) {
 	c.done.Go(func() { c.watchSessions(ctx) })
 	return c, nil
 }
+
+// SetBatchCoordinators says how many partitions __batch_coordinates has by now: topic-partitions that are created from then on are placed on all of them.
+func (c *Controller) SetBatchCoordinators(n int32) { c.batch.Store(n) }
 
 // Close returns when the loop has ended. It does not close the log.
 func (c *Controller) Close() error {

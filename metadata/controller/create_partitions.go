@@ -72,7 +72,7 @@ func (c *Controller) growth(r statestore.Reader, t *kmsg.CreatePartitionsRequest
 }
 
 func (c *Controller) proposeGrowths(ctx context.Context, growths []growth) (int64, error) {
-	cmd := &state.CreatePartitions{Coordinators: c.cfg.BatchCoordinators, MaxPartitions: c.maxPartitions()}
+	cmd := &state.CreatePartitions{Coordinators: c.batch.Load(), MaxPartitions: c.maxPartitions()}
 	var asked []*growth
 	for i := range growths {
 		if g := &growths[i]; g.err.Err == nil {

@@ -212,7 +212,7 @@ func (c *Controller) proposeTopics(ctx context.Context, creations []creation) (i
 		}
 	}
 	for chunk := range slices.Chunk(valid, topicsPerCommand) {
-		cmd := &state.CreateTopics{Coordinators: c.cfg.BatchCoordinators, MaxPartitions: c.maxPartitions()}
+		cmd := &state.CreateTopics{Coordinators: c.batch.Load(), MaxPartitions: c.maxPartitions()}
 		for _, cr := range chunk {
 			cmd.Topics = append(cmd.Topics, cr.topic)
 		}
