@@ -14,6 +14,7 @@ import (
 
 	"github.com/inkwell-project/inkwell/internal/clock"
 	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/objectstorage"
 	"github.com/inkwell-project/inkwell/rpc"
 )
 
@@ -34,14 +35,14 @@ func (c *coordinators) RequestWork(ctx context.Context, req *rpc.RequestWorkRequ
 		return nil, kerr.NotCoordinator
 	}
 	var page []rpc.ReleasedObject
-	if req.Coordinator == 0 {
+	if req.Coordinator == 0 && req.Kinds[0] == rpc.WorkDelete {
 		page = append(page, c.objects...)
 	}
 	c.mu.Unlock()
 	if len(page) == 0 {
 		return &rpc.RequestWorkResponse{}, clock.Sleep(ctx, clock.System, time.Duration(req.WaitMillis)*time.Millisecond)
 	}
-	return &rpc.RequestWorkResponse{Lease: 7, Objects: page}, nil
+	return &rpc.RequestWorkResponse{Lease: 7, Kind: rpc.WorkDelete, DeadlineMillis: time.Now().Add(time.Minute).UnixMilli(), Objects: page}, nil
 }
 
 func (c *coordinators) RenewWork(context.Context, *rpc.RenewWorkRequest) (*rpc.RenewWorkResponse, error) {
@@ -90,6 +91,7 @@ func (c *coordinators) release(partition int32, o kafka.ObjectID) {
 }
 
 type bucket struct {
+	objectstorage.Bucket
 	mu      sync.Mutex
 	deleted []string
 	fail    map[string]int // how often a key cannot be deleted

@@ -1,0 +1,104 @@
+package compaction
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/inkwell-project/inkwell/internal/clock"
+	"github.com/inkwell-project/inkwell/internal/slab"
+	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/objectstorage"
+	"github.com/inkwell-project/inkwell/rpc"
+)
+
+// Settings are what an operator may change.
+type Settings struct {
+	BytesPerSecond    int64 // compaction.bytes.per.second, read and written; 0: no limit
+	RequestsPerSecond int64 // compaction.requests.per.second; 0: no limit
+	MaxConcurrentJobs int   // compaction.max.concurrent.jobs: merges and key compactions at a time
+	MemoryBytes       int64 // compaction.memory.bytes: what one merge or key compaction holds of its input
+	DedupeBufferBytes int64 // log.cleaner.dedupe.buffer.size: the map of keys of one key compaction
+}
+
+// Defaults leave most of a machine to produce and fetch.
+const (
+	DefaultBytesPerSecond    = 128 << 20
+	DefaultRequestsPerSecond = 100
+	DefaultMaxConcurrentJobs = 1
+	DefaultMemoryBytes       = 64 << 20
+	DefaultDedupeBufferBytes = 32 << 20
+)
+
+// DefaultSettings is where a configuration begins; zeros of the rates mean no limit.
+func DefaultSettings() Settings {
+	return Settings{
+		BytesPerSecond: DefaultBytesPerSecond, RequestsPerSecond: DefaultRequestsPerSecond, MaxConcurrentJobs: DefaultMaxConcurrentJobs,
+		MemoryBytes: DefaultMemoryBytes, DedupeBufferBytes: DefaultDedupeBufferBytes,
+	}
+}
+
+// Validate reports all mistakes at once.
+func (s *Settings) Validate() error {
+	var errs []error
+	check := func(name string, value, least, most int64) {
+		if value < least || value > most {
+			errs = append(errs, fmt.Errorf("%s is %d; it must be %d to %d", name, value, least, most))
+		}
+	}
+	const most = 1 << 40
+	if s.BytesPerSecond != 0 {
+		check("compaction.bytes.per.second", s.BytesPerSecond, 1<<20, most)
+	}
+	if s.RequestsPerSecond != 0 {
+		check("compaction.requests.per.second", s.RequestsPerSecond, 1, most)
+	}
+	check("compaction.max.concurrent.jobs", int64(s.MaxConcurrentJobs), 1, 64)
+	check("compaction.memory.bytes", s.MemoryBytes, 1<<20, 1<<34)
+	check("log.cleaner.dedupe.buffer.size", s.DedupeBufferBytes, 1<<10, largestMapBytes)
+	return errors.Join(errs...)
+}
+
+// Config of the jobs of one broker.
+type Config struct {
+	Cluster      kafka.ClusterID
+	Broker       int32
+	BrokerEpoch  func() int64
+	Coordinators int32 // partitions of __batch_coordinates
+	Work         rpc.WorkRequester
+	Bucket       objectstorage.Bucket
+	// NextObject is a new id of the current broker epoch, which nothing else ever gets.
+	NextObject func() kafka.ObjectID
+	Buffers    *slab.Pool // of the jobs alone; made if it is nil
+	Clock      clock.Clock
+	Jitter     func() float64 // in [0,1)
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+
+	Settings   Settings      // DefaultSettings if it is zero
+	MaxObjects int32         // to delete in one lease; default 500
+	Wait       time.Duration // how long a request for work parks; default 1 min
+	PartBytes  int           // of an upload; default 8 MiB
+}
+
+// SetDefaults fills in what is not set.
+func (c *Config) SetDefaults() {
+	if c.Settings == (Settings{}) {
+		c.Settings = DefaultSettings()
+	}
+	if c.MaxObjects == 0 {
+		c.MaxObjects = 500
+	}
+	if c.Wait == 0 {
+		c.Wait = time.Minute
+	}
+	if c.PartBytes == 0 {
+		c.PartBytes = 8 << 20
+	}
+	if c.Buffers == nil {
+		c.Buffers = &slab.Pool{MaxFree: c.Settings.MemoryBytes + 4*int64(c.PartBytes)} // idle jobs give it back
+	}
+}
