@@ -75,6 +75,7 @@ func New(ctx context.Context, cfg Config) (b *Broker, err error) {
 	})
 	b.jobs = compaction.New(compaction.Config{
 		Cluster: cluster.Cluster, Broker: cfg.ID, BrokerEpoch: b.epochs.number, Coordinators: cluster.BatchCoordinators, Work: cfg.Metadata, Bucket: cfg.Bucket,
+		NextObject: b.epochs.nextObject, Settings: cfg.Jobs,
 		Clock: cfg.Clock, Jitter: cfg.jitter(), Logger: cfg.Logger, Registerer: cfg.Registerer,
 	})
 	return b, b.listen(cluster, forwarder, pool)

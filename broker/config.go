@@ -15,6 +15,7 @@ import (
 	"github.com/inkwell-project/inkwell/broker/api"
 	"github.com/inkwell-project/inkwell/broker/batchprocessor"
 	"github.com/inkwell-project/inkwell/broker/cachemanager"
+	"github.com/inkwell-project/inkwell/broker/compaction"
 	"github.com/inkwell-project/inkwell/internal/clock"
 	"github.com/inkwell-project/inkwell/kafka/configs"
 	"github.com/inkwell-project/inkwell/objectstorage"
@@ -41,6 +42,7 @@ type Config struct {
 	API       api.Settings
 	Batches   batchprocessor.Config // Cluster, Broker and BrokerEpoch are filled in
 	Cache     cachemanager.Config   // Cluster, Clock, Logger and Registerer are filled in
+	Jobs      compaction.Settings   // compaction.DefaultSettings if it is zero
 	Listening Listening
 
 	// Static is what the operator configured, by Kafka's names, as DescribeConfigs shows it.
@@ -93,6 +95,9 @@ func (c *Config) SetDefaults() {
 			c.Advertised = HostPort{tcp.IP.String(), int32(tcp.Port)}
 		}
 	}
+	if c.Jobs == (compaction.Settings{}) {
+		c.Jobs = compaction.DefaultSettings()
+	}
 	if c.LocalStore {
 		c.Batches.SetLocalDefaults()
 	} else {
@@ -116,6 +121,7 @@ func (c *Config) Validate() error {
 	if c.Advertised.Host == "" || c.Advertised.Host == "0.0.0.0" || c.Advertised.Host == "::" {
 		errs = append(errs, fmt.Errorf("broker: clients cannot reach %q; set --advertise to a host name or address and port", c.Advertised.Host))
 	}
+	errs = append(errs, c.Jobs.Validate())
 	return errors.Join(errs...)
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/inkwell-project/inkwell/broker/metadatacache"
 	"github.com/inkwell-project/inkwell/internal/clock"
 	"github.com/inkwell-project/inkwell/internal/slab"
+	"github.com/inkwell-project/inkwell/kafka"
 )
 
 // epochs keeps this broker registered: it has a Batch Processor for the current broker epoch, and another when that one is fenced.
@@ -85,6 +86,9 @@ func (e *epochs) heartbeat() {
 }
 
 func (e *epochs) number() int64 { return e.current.Load().number }
+
+// nextObject is a new object id of the current epoch.
+func (e *epochs) nextObject() kafka.ObjectID { return e.current.Load().processor.NextObject() }
 
 // fenced is called by a Processor whose epoch is over. Producers have been told to retry; a new epoch takes them.
 func (e *epochs) fenced(cause error) { e.over(e.current.Load(), cause) }

@@ -260,6 +260,15 @@ func (p *Processor) free(credit int64) {
 	p.credits.Release(credit)
 }
 
+// NextObject is an object id that this Processor and whoever asked before never get: jobs name what they write by it.
+func (p *Processor) NextObject() kafka.ObjectID {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id := kafka.ObjectID{Epoch: p.cfg.BrokerEpoch, Sequence: p.nextSequence}
+	p.nextSequence++
+	return id
+}
+
 // AcknowledgedBelow is the lowest sequence whose result is not known.
 func (p *Processor) AcknowledgedBelow() int64 {
 	p.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/inkwell-project/inkwell/broker"
+	"github.com/inkwell-project/inkwell/broker/compaction"
 	"github.com/inkwell-project/inkwell/internal/settings"
 )
 
@@ -28,6 +29,8 @@ type brokerSettings struct {
 	interval       time.Duration
 	puts           int64
 	session        time.Duration
+	jobs           compaction.Settings
+	jobsAtOnce     int64
 }
 
 func (b *brokerSettings) define(s *settings.Set, storeDefault string) {
@@ -47,6 +50,11 @@ func (b *brokerSettings) define(s *settings.Set, storeDefault string) {
 	s.Int(&b.slots, "upload.slots", 0, 0, 1024, "uploads at a time; 0 chooses by the kind of store")
 	s.Duration(&b.interval, "commit.interval", 0, 0, time.Minute, "longest time that a record waits for its object to be uploaded; 0 chooses by the kind of store")
 	s.Int(&b.puts, "storage.put.budget.per.second", 0, 0, 1_000_000, "uploads per second beyond which records wait for commit.interval; 0 for no bound")
+	s.Bytes(&b.jobs.BytesPerSecond, "compaction.bytes.per.second", "128MiB", 0, 1<<40, "bytes per second that compaction jobs read and write, 1 MiB at least; 0 for no bound")
+	s.Int(&b.jobs.RequestsPerSecond, "compaction.requests.per.second", compaction.DefaultRequestsPerSecond, 0, 1_000_000, "requests per second that compaction jobs make to the object storage; 0 for no bound")
+	s.Int(&b.jobsAtOnce, "compaction.max.concurrent.jobs", compaction.DefaultMaxConcurrentJobs, 1, 64, "merges and key compactions that run at a time")
+	s.Bytes(&b.jobs.MemoryBytes, "compaction.memory.bytes", "64MiB", 1<<20, 1<<34, "bytes of its input that one merge or key compaction holds in memory")
+	s.Bytes(&b.jobs.DedupeBufferBytes, "log.cleaner.dedupe.buffer.size", "32MiB", 1<<10, 128<<20, "memory for the keys of one key compaction; with more keys it reads its input several times")
 	s.Duration(&b.session, "broker.session.timeout", 10*time.Second, 6*time.Second, 5*time.Minute, "time after which a broker that does not answer leaves the cluster's view")
 }
 
@@ -58,6 +66,8 @@ func (b *brokerSettings) config() (broker.Config, error) {
 	cfg.Listening = broker.Listening{MaxRequestBytes: int(b.maxRequest), ByteCredits: b.credits, MaxConnections: int(b.maxConnections), IdleTimeout: b.idle}
 	// A third for what was just written: readers that lag need most, for the partitions of an object are read one after the other.
 	cfg.Cache.CacheBytes, cfg.Cache.TailBytes = b.cache, b.cache/3
+	cfg.Jobs = b.jobs
+	cfg.Jobs.MaxConcurrentJobs = int(b.jobsAtOnce)
 	cfg.Batches.MaxObjectBytes = b.objectBytes
 	cfg.Batches.MaxBufferedBytes = max(b.credits, b.objectBytes)
 	cfg.Batches.UploadSlots = int(b.slots)
