@@ -28,7 +28,7 @@ func TestMergeChangesNothingThatReadersSee(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(func(c *Config) {
 			c.Settings.MemoryBytes = rapid.SampledFrom([]int64{300, 5_000, 100_000, 64 << 20}).Draw(t, "memory")
-			c.PartBytes = rapid.SampledFrom([]int{100, 4096, 8 << 20}).Draw(t, "part")
+			c.PartBytes = rapid.SampledFrom([]int{100, 4096, 50_000}).Draw(t, "part")
 		})
 		defer func() { _ = w.jobs.Close() }()
 		partitions := []kafka.TopicIDPartition{tp(1, 0), tp(1, 3), tp(2, 0)}
@@ -42,7 +42,7 @@ func TestMergeChangesNothingThatReadersSee(t *testing.T) {
 						s.appendTime = rapid.Int64Range(0, 1<<40).Draw(t, "time")
 					}
 					for range rapid.IntRange(0, 3).Draw(t, "batches") {
-						spec := recordbatchtest.Spec{Codec: recordbatch.Codec(rapid.IntRange(0, 4).Draw(t, "codec")),
+						spec := recordbatchtest.Spec{Codec: rapid.SampledFrom(codecs).Draw(t, "codec"),
 							Records: recordbatchtest.Records(rapid.IntRange(1, 4).Draw(t, "records"), rapid.IntRange(0, 500).Draw(t, "bytes"), int64(round))}
 						s.batches = append(s.batches, recordbatchtest.Build(spec))
 					}

@@ -71,8 +71,9 @@ func (o *output) sendPart() error {
 	sending := make(chan error, 1)
 	o.sending = sending
 	go func() {
-		defer part.Release()
-		sending <- o.w.store.putPart(o.ctx, o.upload, number, part.Bytes()[:filled])
+		err := o.w.store.putPart(o.ctx, o.upload, number, part.Bytes()[:filled])
+		part.Release()
+		sending <- err
 	}()
 	return nil
 }

@@ -65,7 +65,7 @@ func newWorld(change func(*Config)) *world {
 			w.sequence++
 			return kafka.ObjectID{Epoch: epoch, Sequence: w.sequence}
 		},
-		Jitter: func() float64 { return 0.5 }, Logger: slog.New(slog.DiscardHandler), Settings: DefaultSettings(),
+		Jitter: func() float64 { return 0.5 }, Logger: slog.New(slog.DiscardHandler), Settings: DefaultSettings(), PartBytes: 50_000,
 	}
 	cfg.Settings.BytesPerSecond, cfg.Settings.RequestsPerSecond = 0, 0
 	if change != nil {
@@ -284,5 +284,8 @@ func wantNoOutputs(t testing.TB, w *world) {
 		t.Fatalf("%d bytes of buffers are still held", in)
 	}
 }
+
+// codecs has each once, and none most often: compressing small batches is what such a test would spend its time with.
+var codecs = []recordbatch.Codec{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, recordbatch.Gzip, recordbatch.Snappy, recordbatch.LZ4, recordbatch.Zstd}
 
 var errBoom = errors.New("boom")

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/golang/snappy"
 	"github.com/klauspost/compress/gzip"
@@ -64,6 +65,26 @@ func (b Batch) Rewrite(dst []byte, deleteHorizon int64, keep func(r *Record) boo
 	return dst, nil
 }
 
+// Compressors are pooled: their tables are larger than most batches.
+var (
+	gzipWriters = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
+	lz4Writers  = sync.Pool{New: func() any {
+		w := lz4.NewWriter(nil)
+		// As Java's writer: blocks of 64 KiB without a checksum of the whole.
+		if err := w.Apply(lz4.BlockSizeOption(lz4.Block64Kb), lz4.ChecksumOption(false), lz4.ConcurrencyOption(1)); err != nil {
+			panic(err) // only the options can be wrong
+		}
+		return w
+	}}
+	zstdEncoders = sync.Pool{New: func() any {
+		w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
+		if err != nil {
+			panic(err) // only the options can be wrong
+		}
+		return w
+	}}
+)
+
 // xerialBlock is how much Java's snappy streams put into one block.
 const xerialBlock = 32 << 10
 
@@ -85,20 +106,19 @@ func appendCompressed(dst []byte, c Codec, records []byte) ([]byte, error) {
 			dst = append(binary.BigEndian.AppendUint32(dst, uint32(len(block))), block...)
 		}
 		return dst, nil
-	case Gzip:
-		w = gzip.NewWriter(out)
-	case LZ4:
-		l := lz4.NewWriter(out)
-		// As Java's writer: independent blocks of 64 KiB without checksums.
-		if err := l.Apply(lz4.BlockSizeOption(lz4.Block64Kb), lz4.ChecksumOption(false), lz4.ConcurrencyOption(1)); err != nil {
-			return dst, err
-		}
-		w = l
 	case Zstd:
-		z, err := zstd.NewWriter(out, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
-		if err != nil {
-			return dst, err
-		}
+		z := zstdEncoders.Get().(*zstd.Encoder)
+		defer zstdEncoders.Put(z)
+		return z.EncodeAll(records, dst), nil
+	case Gzip:
+		z := gzipWriters.Get().(*gzip.Writer)
+		defer gzipWriters.Put(z)
+		z.Reset(out)
+		w = z
+	case LZ4:
+		z := lz4Writers.Get().(*lz4.Writer)
+		defer lz4Writers.Put(z)
+		z.Reset(out)
 		w = z
 	default:
 		return dst, fmt.Errorf("compression type %d is not known", c)
