@@ -30,6 +30,47 @@ func (t *Transport) SendSnapshot(ctx context.Context, to int32, write func(io.Wr
 	}
 	defer conn.Close()
 	defer closeWhen(ctx, conn)()
+	outcome := make(chan error, 1)
+	go func() { // ends with conn; it is waited for
+		outcome <- readOutcome(conn)
+		cancel(errOutcome) // one that comes early is a refusal: nothing more is written
+	}()
+	err = t.writeSnapshot(ctx, conn, write)
+	stop := t.limit(conn) // a broken stream ends the reader, too
+	said := <-outcome
+	stop()
+	var refusal *notTaken
+	switch {
+	case errors.As(said, &refusal) || err == nil && said != nil:
+		return fmt.Errorf("snapshot to node %d: %w", to, said)
+	case err != nil: // it cannot have installed what was not written
+		return explain(ctx, fmt.Errorf("snapshot to node %d: %w", to, err))
+	}
+	t.metrics.snapshots.Inc()
+	return nil
+}
+
+var errOutcome = errors.New("the receiver has said what became of the snapshot")
+
+// notTaken is what the receiver says when it does not take over a snapshot.
+type notTaken struct{ text string }
+
+func (e *notTaken) Error() string { return "it says: " + e.text }
+
+func readOutcome(conn net.Conn) error {
+	kind, text, err := readFrame(conn, nil)
+	switch {
+	case err != nil:
+		return fmt.Errorf("nobody said what became of it: %w", noEOF(err))
+	case kind != frameOutcome:
+		return fmt.Errorf("a frame of kind %d in place of an outcome", kind)
+	case len(text) > 0:
+		return &notTaken{string(text)}
+	}
+	return nil
+}
+
+func (t *Transport) writeSnapshot(ctx context.Context, conn net.Conn, write func(io.Writer) error) error {
 	w := &chunkWriter{t: t, ctx: ctx, conn: conn, began: t.cfg.Clock.Now()}
 	w.begin(frameChunk)
 	if err := write(w); err != nil {
@@ -38,21 +79,7 @@ func (t *Transport) SendSnapshot(ctx context.Context, to int32, write func(io.Wr
 		_ = w.flush() // the other side sees the stream end, at the latest
 		return err
 	}
-	if err := w.end(); err != nil {
-		return explain(ctx, fmt.Errorf("snapshot to node %d: %w", to, err))
-	}
-	defer t.limit(conn)()
-	kind, text, err := readFrame(conn, nil)
-	switch {
-	case err != nil:
-		return explain(ctx, fmt.Errorf("snapshot to node %d: nobody said what became of it: %w", to, noEOF(err)))
-	case kind != frameOutcome:
-		return fmt.Errorf("snapshot to node %d: a frame of kind %d in place of an outcome", to, kind)
-	case len(text) > 0:
-		return fmt.Errorf("snapshot to node %d: it says: %s", to, text)
-	}
-	t.metrics.snapshots.Inc()
-	return nil
+	return w.end()
 }
 
 func truncate(s string) string { return s[:min(len(s), maxText)] }
