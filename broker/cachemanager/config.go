@@ -12,6 +12,7 @@ import (
 	"github.com/inkwell-project/inkwell/internal/clock"
 	"github.com/inkwell-project/inkwell/internal/slab"
 	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/objectformat"
 	"github.com/inkwell-project/inkwell/rpc"
 )
 
@@ -28,6 +29,7 @@ type Config struct {
 	LaggingConcurrency int   // 32
 	ReadAheadBytes     int64 // for each partition that is read in order, 64 MiB at most; they share half of LaggingBytes
 	PieceBytes         int64 // of a large coordinate that are read at a time, 8 MiB; less where many partitions share LaggingBytes
+	MinPieceBytes      int64 // the smallest piece, about what lies between two entries of an index, 1 MiB
 	MaxSpanBytes       int64 // most bytes of one GET that serves several partitions, 16 MiB
 
 	CoordinateCacheEntries int           // coordinates of windows and history together, 200,000
@@ -83,6 +85,7 @@ func (c *Config) SetDefaults() {
 	setDefault(&c.LaggingConcurrency, 32)
 	setDefault(&c.ReadAheadBytes, 64<<20)
 	setDefault(&c.PieceBytes, 8<<20)
+	setDefault(&c.MinPieceBytes, objectformat.IndexInterval)
 	setDefault(&c.MaxSpanBytes, 16<<20)
 	setDefault(&c.CoordinateCacheEntries, 200_000)
 	setDefault(&c.PageCoordinates, 256)
@@ -116,7 +119,8 @@ func (c *Config) Validate() error {
 	atLeast("TailConcurrency", int64(c.TailConcurrency), 1)
 	atLeast("LaggingConcurrency", int64(c.LaggingConcurrency), 1)
 	atLeast("ReadAheadBytes", c.ReadAheadBytes, 0)
-	atLeast("PieceBytes", c.PieceBytes, 1)
+	atLeast("MinPieceBytes", c.MinPieceBytes, 1)
+	atLeast("PieceBytes", c.PieceBytes, c.MinPieceBytes)
 	atLeast("MaxSpanBytes", c.MaxSpanBytes, 1)
 	atLeast("CoordinateCacheEntries", int64(c.CoordinateCacheEntries), 1)
 	atLeast("PageCoordinates", int64(c.PageCoordinates), 1)

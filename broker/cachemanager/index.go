@@ -184,7 +184,7 @@ func (m *Manager) scan(c *rpc.Coordinate) (index objectformat.Index, err error) 
 			return nil, fmt.Errorf("%w: the batch at byte %d of a segment has offset %d", kerr.CorruptMessage, at, base)
 		}
 		next = base + int64(b.LastOffsetDelta()) + 1
-		if n := len(index); n == 0 || at-index[n-1].Position >= objectformat.IndexInterval {
+		if n := len(index); n == 0 || at-index[n-1].Position >= m.cfg.MinPieceBytes {
 			index = append(index, objectformat.IndexEntry{Position: at, BaseOffset: base, MaxTimestamp: timestamp})
 		} else {
 			index[n-1].MaxTimestamp = max(index[n-1].MaxTimestamp, timestamp)

@@ -7,7 +7,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/inkwell-project/inkwell/kafka/recordbatch"
-	"github.com/inkwell-project/inkwell/objectformat"
 	"github.com/inkwell-project/inkwell/rpc"
 )
 
@@ -125,7 +124,7 @@ func (s *search) coordinate(c *rpc.Coordinate) (ListedOffset, error) {
 	if c.Bytes == 0 {
 		return noOffset, nil
 	}
-	if !s.m.isLarge(c, objectformat.IndexInterval) {
+	if !s.m.isLarge(c, s.m.cfg.MinPieceBytes) {
 		return s.piece(c)
 	}
 	index := s.m.indexes.get(c)

@@ -55,7 +55,7 @@ func maxTimestamp(x objectformat.Index) int64 {
 // isLarge says whether c is read in pieces of so many bytes.
 func (m *Manager) isLarge(c *rpc.Coordinate, piece int64) bool {
 	if c.IndexBytes > 0 {
-		return int64(c.Bytes) > max(piece, 2*objectformat.IndexInterval)
+		return int64(c.Bytes) > max(piece, 2*m.cfg.MinPieceBytes)
 	}
 	return int64(c.Bytes) > m.cfg.MaxSpanBytes
 }
@@ -132,7 +132,7 @@ func (r *readers) note(p *partition, now int64) int {
 func (m *Manager) shares(readers int) (piece, ahead int64) {
 	each := m.cfg.LaggingBytes / 2 / int64(max(1, readers))
 	piece = m.cfg.PieceBytes
-	for piece > objectformat.IndexInterval && piece > each {
+	for piece/2 >= m.cfg.MinPieceBytes && piece > each {
 		piece /= 2
 	}
 	return piece, min(m.cfg.ReadAheadBytes, max(each, piece))

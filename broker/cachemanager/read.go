@@ -1,9 +1,6 @@
 package cachemanager
 
-import (
-	"github.com/inkwell-project/inkwell/objectformat"
-	"github.com/inkwell-project/inkwell/rpc"
-)
+import "github.com/inkwell-project/inkwell/rpc"
 
 // plan chooses coordinates in the order of the request, as far as the budget may reach. False: nothing can be read, though something should be.
 func (f *fetch) plan() bool {
@@ -73,7 +70,7 @@ func (f *fetch) settleIndex(c *cursor, index *segmentIndex) bool {
 
 // share settles how much of history c may read at a time. A reader that may go elsewhere next reads the least.
 func (f *fetch) share(c *cursor, lagging bool) {
-	c.piece, c.ahead = min(objectformat.IndexInterval, f.m.cfg.PieceBytes), 0
+	c.piece, c.ahead = f.m.cfg.MinPieceBytes, 0
 	if lagging && c.p.isSequential(c.ask.Offset) {
 		c.piece, c.ahead = f.m.shares(f.m.readers.note(c.p, f.m.cfg.Clock.Now().UnixMilli()))
 	}

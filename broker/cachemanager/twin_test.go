@@ -33,6 +33,8 @@ func TestReadsEqualAPlainLog(t *testing.T) {
 			TailDistanceBytes:      rapid.Int64Range(1, 10_000).Draw(rt, "tailDistance"),
 			ReadAheadBytes:         rapid.Int64Range(1, 20_000).Draw(rt, "readAhead"),
 			MaxSpanBytes:           rapid.Int64Range(1, 20_000).Draw(rt, "span"),
+			MinPieceBytes:          rapid.Int64Range(1, 1000).Draw(rt, "leastPiece"),
+			PieceBytes:             rapid.Int64Range(1000, 8000).Draw(rt, "piece"),
 			CoordinateCacheEntries: rapid.IntRange(2, 100).Draw(rt, "coordinates"),
 			PageCoordinates:        rapid.Int32Range(1, 10).Draw(rt, "page"),
 			MaxPartitions:          rapid.IntRange(1, 6).Draw(rt, "partitions"),
@@ -69,6 +71,21 @@ func TestReadsEqualAPlainLog(t *testing.T) {
 					l.coordinates = l.coordinates[1:]
 				}
 				w.coord.record(&topics.LogStartMoved{Partition: tp(p), LogStartOffset: l.logStart})
+			},
+			"merge": func(rt *rapid.T) {
+				j := job{p: rapid.Int32Range(0, partitions-1).Draw(rt, "p"), interval: rapid.Int64Range(1, 1000).Draw(rt, "interval")}
+				n := len(w.coord.log(tp(j.p)).coordinates)
+				if n == 0 {
+					return
+				}
+				j.from = rapid.IntRange(0, n-1).Draw(rt, "from")
+				j.to = rapid.IntRange(j.from+1, n).Draw(rt, "to")
+				j.noIndex = rapid.IntRange(0, 3).Draw(rt, "noIndex") == 0
+				j.deletes = rapid.Bool().Draw(rt, "deletes")
+				if rapid.Bool().Draw(rt, "compacts") {
+					j.drops = func(int64) bool { return rapid.Bool().Draw(rt, "drop") }
+				}
+				w.replace(j)
 			},
 			"trim": func(*rapid.T) { w.coord.trim() },
 			"readAnywhere": func(rt *rapid.T) {
