@@ -79,6 +79,9 @@ func (c *Client) once(ctx context.Context, k kind, p *peer, try attempt) (known 
 		return false, err
 	}
 	f, err := try(ctx, conn)
+	if conn.failed() != nil {
+		c.routes.suspect(p.address)
+	}
 	switch {
 	case err == nil:
 		return true, nil

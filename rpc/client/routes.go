@@ -97,6 +97,17 @@ func (r *routes) refused(t target, from string, hint *rpc.NotLeader) (elsewhere 
 	return r.leaders[t].address != ""
 }
 
+// suspect takes the end of a connection: what the node at that address led may be led by another by now. If not, the next answer says so.
+func (r *routes) suspect(address string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for t, l := range r.leaders {
+		if l.address == address {
+			r.leaders[t] = leader{term: l.term}
+		}
+	}
+}
+
 // leader is the address of a target's leader, empty when it is not known.
 func (r *routes) leader(t target) string {
 	r.mu.Lock()

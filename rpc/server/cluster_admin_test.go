@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -119,7 +120,7 @@ func startAdminNode(t *testing.T) *adminNode {
 }
 
 func (n *adminNode) connect(t *testing.T, user, password string) *client.AdminClient {
-	c := client.NewAdmin(client.AdminConfig{Addresses: []string{n.address}, User: user, Password: password, Dial: new(net.Dialer).DialContext})
+	c := client.NewAdmin(client.AdminConfig{Addresses: []string{n.address}, User: user, Password: password, Dial: new(net.Dialer).DialContext, Timeout: time.Second})
 	t.Cleanup(func() { c.Close() })
 	return c
 }
