@@ -26,7 +26,11 @@ func (i tenantImage) Partition(tp kafka.TopicIDPartition) (batchcoordinator.Part
 
 func partitionInfo(image *clusterimage.Image, t *topics.Topic, partition int32) batchcoordinator.PartitionInfo {
 	s := image.TopicSettings(t)
-	return batchcoordinator.PartitionInfo{Coordinator: t.Coordinators[partition], RetentionMs: s.RetentionMillis, RetentionBytes: s.RetentionBytes, Delete: s.Delete}
+	return batchcoordinator.PartitionInfo{
+		Coordinator: t.Coordinators[partition], RetentionMs: s.RetentionMillis, RetentionBytes: s.RetentionBytes, Delete: s.Delete, Compact: s.Compact,
+		Compaction: state.CompactionSettings{MinLagMillis: s.MinCompactionLagMillis, MaxLagMillis: s.MaxCompactionLagMillis,
+			DirtyRatio: s.MinCleanableDirtyRatio, DeleteRetentionMillis: s.DeleteRetentionMillis},
+	}
 }
 
 // HasTopic implements batchcoordinator.MetadataImage.

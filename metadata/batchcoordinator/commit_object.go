@@ -33,6 +33,7 @@ func (c *Coordinator) CommitObjects(ctx context.Context, req *rpc.CommitObjectsR
 		return nil, fmt.Errorf("commit objects of broker %d, epoch %d: %w", req.Broker, req.BrokerEpoch, r.Err)
 	}
 	c.released(r.Released)
+	c.queued(&r)
 	c.metrics.committed(r.Response, c.cfg.Clock.Now().Sub(began))
 	return r.Response, nil
 }
@@ -54,4 +55,13 @@ func (c *Coordinator) checkSegments(req *rpc.CommitObjectsRequest) (refused []st
 		}
 	}
 	return refused, nil
+}
+
+// queued wakes parked requests for work when a commit filled a group.
+func (c *Coordinator) queued(r *state.CommitResult) {
+	before := state.QueueSize{Objects: r.Queued.Objects - r.Added.Objects, Bytes: r.Queued.Bytes - r.Added.Bytes, Coordinates: r.Queued.Coordinates - r.Added.Coordinates}
+	policy := c.policy()
+	if r.Added.Objects > 0 && (r.Queued.Full(&policy) && !before.Full(&policy) || before.Objects == 0) {
+		c.work.wake() // also for the first one: from it on there is a time to look again
+	}
 }

@@ -40,6 +40,10 @@ type Config struct {
 	// MaxWorkObjects bounds a lease, MaxWorkWait how long a request for work is parked.
 	MaxWorkObjects int32
 	MaxWorkWait    time.Duration
+	// Allow says whether every node knows commands of a kind (state.KindEnableWork ...), so that they may be written into the log; nil allows all.
+	Allow func(kind int) bool
+	// Work bounds leases and says what is merged when.
+	Work WorkConfig
 	// MetadataFollowInterval is the least time between two looks at a changed image, which cost a seek for each topic.
 	MetadataFollowInterval time.Duration
 	// PageCoordinates bounds how many coordinates one command removes, so that commits do not wait long behind it.
@@ -77,6 +81,10 @@ func (c *Config) SetDefaults() {
 	if c.PageCoordinates == 0 {
 		c.PageCoordinates = 2048
 	}
+	if c.Allow == nil {
+		c.Allow = func(int) bool { return true }
+	}
+	c.Work.SetDefaults()
 }
 
 // Validate reports every mistake at once.
@@ -117,5 +125,5 @@ func (c *Config) Validate() error {
 	if c.PageCoordinates < 1 || c.PageCoordinates > 100_000 {
 		errs = append(errs, fmt.Errorf("batch coordinator: PageCoordinates is %d, want 1 to 100000", c.PageCoordinates))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.Work.Validate())...)
 }

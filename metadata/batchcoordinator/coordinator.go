@@ -95,6 +95,7 @@ func (c *Coordinator) lead(ctx context.Context) {
 		c.every(ctx, "producer_expiry", c.cfg.ProducerIDExpirationCheckInterval, c.expireProducers)
 	})
 	loops.Go(func() { c.followMetadata(ctx) })
+	loops.Go(func() { c.planWork(ctx) })
 	for {
 		changed := c.log.LeadershipChanged()
 		if l := c.log.Leadership(); !l.IsLeader || l.Term != term {

@@ -100,9 +100,15 @@ func (c *Coordinator) fenceBrokers(ctx context.Context, evenEqual bool) error {
 	}
 	// asOf is the last record shown; the state's bound is the first epoch that it says nothing about.
 	next := &state.FenceBrokers{MetadataOffset: asOf + 1, Live: live}
+	if c.cfg.Partition == 0 {
+		next.SweepAfterMillis = c.cfg.Work.SweepDelays[0].Milliseconds() // one partition has an epoch swept
+	}
 	if next.MetadataOffset <= old.MetadataOffset || slices.Equal(live, old.Live) && !evenEqual {
 		return nil
 	}
-	_, err := propose[state.FenceResult](ctx, c, next)
+	r, err := propose[state.FenceResult](ctx, c, next)
+	if err == nil && r.Fenced > 0 {
+		c.work.wake() // its leases came back
+	}
 	return err
 }

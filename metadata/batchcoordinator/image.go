@@ -36,4 +36,6 @@ type PartitionInfo struct {
 	RetentionMs    int64 // retention.ms, -1 for no limit
 	RetentionBytes int64 // retention.bytes, -1 for no limit
 	Delete         bool  // cleanup.policy has "delete"
+	Compact        bool  // cleanup.policy has "compact"
+	Compaction     state.CompactionSettings
 }

@@ -21,6 +21,17 @@ type metrics struct {
 	topicsDeleted        prometheus.Counter
 	loopLastSuccess      *prometheus.GaugeVec
 
+	leasesGranted     *prometheus.CounterVec
+	leasesExpired     prometheus.Counter
+	workFailed        *prometheus.CounterVec
+	workSeconds       *prometheus.HistogramVec
+	workLastSuccess   *prometheus.GaugeVec
+	workItems         *prometheus.GaugeVec
+	workOldest        *prometheus.GaugeVec
+	coordinatesMerged prometheus.Counter
+	coordinatesAdded  prometheus.Counter
+	segmentsSkipped   prometheus.Counter
+
 	accepted, duplicate, refused prometheus.Counter // of batches, looked up once
 
 	registerer prometheus.Registerer
@@ -55,6 +66,7 @@ func newMetrics(cfg Config) *metrics {
 	m.loopLastSuccess = register(m, prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "inkwell_batchcoordinator_loop_last_success_timestamp_seconds", Help: "When a loop of the leader last succeeded, Unix time.",
 	}, []string{"loop"}))
+	m.workMetrics(counter)
 	m.accepted = m.batches.WithLabelValues("accepted")
 	m.duplicate = m.batches.WithLabelValues("duplicate")
 	m.refused = m.batches.WithLabelValues("refused")

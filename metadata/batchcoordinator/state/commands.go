@@ -93,7 +93,7 @@ func newCommand(kind int) Command {
 	case 17:
 		return &ExpireProducers{}
 	}
-	return nil
+	return newWorkCommand(kind)
 }
 
 func (*CommitObjects) kind() int   { return 10 }
@@ -161,6 +161,8 @@ type BrokerEpoch struct {
 type FenceBrokers struct {
 	MetadataOffset int64
 	Live           []BrokerEpoch // by broker
+	// SweepAfterMillis puts sweeps of the ended epochs on the agenda after this long, 0 does not. Only at the second feature level: partition 0 does.
+	SweepAfterMillis int64
 }
 
 // LeaseWork gives a page of garbage to a broker, after taking back leases whose deadline has passed.

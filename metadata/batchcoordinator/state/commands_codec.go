@@ -88,7 +88,8 @@ func (c *DeleteTopic) decodeBody(d *wire.Decoder) error {
 
 func (c *FenceBrokers) appendBody(b []byte) []byte {
 	b = wire.AppendSint(b, 1, c.MetadataOffset)
-	return appendBrokerEpochs(b, 2, c.Live)
+	b = appendBrokerEpochs(b, 2, c.Live)
+	return wire.AppendSint(b, 3, c.SweepAfterMillis)
 }
 
 func (c *FenceBrokers) decodeBody(d *wire.Decoder) error {
@@ -99,6 +100,8 @@ func (c *FenceBrokers) decodeBody(d *wire.Decoder) error {
 		case 2:
 			c.Live = append(c.Live, BrokerEpoch{})
 			d.Embedded(c.Live[len(c.Live)-1].decode)
+		case 3:
+			c.SweepAfterMillis = d.Sint()
 		}
 	}
 	return d.Err()

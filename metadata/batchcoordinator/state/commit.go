@@ -124,6 +124,9 @@ func (m *Machine) commitObject(o *rpc.ObjectCommit, refused []RefusedSegment) rp
 	m.tx.Set(m.key, m.value)
 	if len(committed.Segments) > 0 {
 		m.record(&committed)
+		if m.workEnabled() {
+			m.enqueue(&committed)
+		}
 	}
 	return result
 }

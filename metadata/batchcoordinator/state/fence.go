@@ -80,18 +80,29 @@ func (m *Machine) fenceBrokers(c *FenceBrokers) FenceResult {
 		m.key = appendObjectKey(m.key[:0], prefixResult, kafka.ObjectID{Epoch: epoch})
 		m.tx.DeleteRange(m.key, after(m.key[:9]))
 	}
-	return FenceResult{Fenced: m.recordFenced(ended, c.Live)}
+	ended = sortEpochs(ended)
+	m.recordFenced(ended, c.Live)
+	if m.workEnabled() {
+		m.fenceLeases(&next)
+		if c.SweepAfterMillis > 0 {
+			m.planSweeps(ended, c.SweepAfterMillis)
+		}
+	}
+	return FenceResult{Fenced: len(ended)}
 }
 
-// recordFenced tells each broker's least epoch that may commit, once for each broker.
-func (m *Machine) recordFenced(ended, live []BrokerEpoch) int {
-	slices.SortFunc(ended, func(a, b BrokerEpoch) int {
+func sortEpochs(epochs []BrokerEpoch) []BrokerEpoch {
+	slices.SortFunc(epochs, func(a, b BrokerEpoch) int {
 		if a.Broker != b.Broker {
 			return int(a.Broker) - int(b.Broker)
 		}
 		return int(min(max(a.Epoch-b.Epoch, -1), 1))
 	})
-	ended = slices.Compact(ended)
+	return slices.Compact(epochs)
+}
+
+// recordFenced tells each broker's least epoch that may commit, once for each broker.
+func (m *Machine) recordFenced(ended, live []BrokerEpoch) {
 	for i, e := range ended {
 		if i+1 < len(ended) && ended[i+1].Broker == e.Broker {
 			continue
@@ -104,5 +115,4 @@ func (m *Machine) recordFenced(ended, live []BrokerEpoch) int {
 		}
 		m.record(&topics.BrokerFenced{Broker: e.Broker, MinEpoch: least})
 	}
-	return len(ended)
 }

@@ -18,6 +18,14 @@ const (
 	prefixEpoch      = 'e'
 	prefixDeleted    = 'x'
 	prefixScalar     = 'm'
+	// Of the second feature level.
+	prefixQueue    = 'w'
+	prefixGroup    = 'b'
+	prefixUpkeep   = 'u'
+	prefixSweep    = 'z'
+	prefixAgenda   = 'j'
+	prefixDeadline = 'y'
+	prefixEnded    = 'k'
 )
 
 const partitionKeyLen = 1 + 16 + 4

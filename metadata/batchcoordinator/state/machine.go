@@ -24,8 +24,12 @@ type Machine struct {
 	partitions loaded[kafka.TopicIDPartition, Partition]
 	producers  loaded[PartitionProducer, producer]
 	objects    loaded[kafka.ObjectID, object]
+	upkeeps    loaded[kafka.TopicIDPartition, upkeep]
 	deleted    map[kafka.TopicID]bool
 	released   int
+	workLevel  int64     // -1: not read yet
+	queued     QueueSize // by this command
+	queueSize  QueueSize // after it, if it queued something
 
 	key, key2, value []byte
 }
@@ -71,6 +75,7 @@ func New() *Machine {
 	m.partitions.index = map[kafka.TopicIDPartition]int{}
 	m.producers.index = map[PartitionProducer]int{}
 	m.objects.index = map[kafka.ObjectID]int{}
+	m.upkeeps.index = map[kafka.TopicIDPartition]int{}
 	return m
 }
 
@@ -81,6 +86,8 @@ type (
 		Err      *kerr.Error
 		Response *rpc.CommitObjectsResponse
 		Released int
+		// Queued is what waits to be merged now, Added what this command brought of it.
+		Queued, Added QueueSize
 	}
 	// DeleteRecordsResult is the result of DeleteRecords.
 	DeleteRecordsResult struct {
@@ -113,6 +120,41 @@ type (
 		Deleted  int
 		Returned int
 	}
+	// EnableResult is the result of EnableWork: the level in force.
+	EnableResult struct{ Level int64 }
+	// GrantResult is the result of GrantWork. Lease 0: there is nothing now. ReadWork tells what is to be done.
+	GrantResult struct {
+		Err     *kerr.Error
+		Lease   int64
+		Expired int // leases taken back
+	}
+	// RenewResult is the result of RenewWork.
+	RenewResult struct {
+		Err            *kerr.Error
+		DeadlineMillis int64
+	}
+	// FinishResult is the result of FinishWork; Repeated when the lease had ended before and this is what was answered then.
+	FinishResult struct {
+		Err      *kerr.Error
+		Kind     rpc.WorkKind
+		Repeated bool
+		Swapped  []bool
+		Replaced int64 // coordinates that others took the place of
+		Added    int64
+		Deleted  int
+		Returned int
+		Released int
+		Millis   int64 // since the work was granted
+	}
+	// FailResult is the result of FailWork.
+	FailResult struct {
+		Err      *kerr.Error
+		Kind     rpc.WorkKind
+		Response rpc.FailWorkResponse
+	}
+	// PlanResult is the result of PlanCompaction, RetryResult that of RetryWork.
+	PlanResult  struct{ Planned int }
+	RetryResult struct{ Items int64 }
 	// ExpireResult is the result of ExpireProducers.
 	ExpireResult struct{ Expired int }
 )
@@ -143,14 +185,18 @@ func (m *Machine) begin(tx statestore.Tx, now int64) {
 	m.partitions.reset()
 	m.producers.reset()
 	m.objects.reset()
+	m.upkeeps.reset()
+	m.workLevel = -1
 	clear(m.deleted)
 }
 
 func (m *Machine) execute(c Command) any {
 	switch c := c.(type) {
 	case *CommitObjects:
+		m.queued = QueueSize{}
 		r := m.commitObjects(c)
 		m.flush()
+		r.Queued, r.Added = m.queueSize, m.queued
 		r.Released = m.released
 		return r
 	case *DeleteRecords:
@@ -169,13 +215,47 @@ func (m *Machine) execute(c Command) any {
 		r.Released = m.released
 		return r
 	case *FenceBrokers:
-		return m.fenceBrokers(c)
+		r := m.fenceBrokers(c)
+		m.flush()
+		return r
 	case *LeaseWork:
 		return m.leaseWork(c)
 	case *CompleteWork:
 		return m.completeWork(c)
 	case *ExpireProducers:
 		return m.expireProducers(c)
+	}
+	return m.executeWork(c)
+}
+
+// executeWork is execute for the second feature level.
+func (m *Machine) executeWork(c Command) any {
+	switch c := c.(type) {
+	case *EnableWork:
+		return m.enableWork(c)
+	case *GrantWork:
+		r := m.grantWork(c)
+		m.flush()
+		return r
+	case *RenewWork:
+		return m.renewWork(c)
+	case *FinishWork:
+		r := m.finishWork(c)
+		m.flush()
+		r.Released = m.released
+		return r
+	case *FailWork:
+		r := m.failWork(c)
+		m.flush()
+		return r
+	case *PlanCompaction:
+		r := m.planCompaction(c)
+		m.flush()
+		return r
+	case *RetryWork:
+		r := m.retryWork(c)
+		m.flush()
+		return r
 	}
 	panic(&Damaged{fmt.Sprintf("command %T", c)}) // Decode makes no other
 }
@@ -247,6 +327,7 @@ func (m *Machine) flush() {
 			m.tx.Set(m.key, m.value)
 		}
 	}
+	m.flushUpkeep()
 	var garbage []kafka.ObjectID
 	for _, e := range m.objects.entries[:m.objects.used] {
 		if !e.dirty {

@@ -66,4 +66,5 @@ func (m *Machine) forgetPartition(p *entry[kafka.TopicIDPartition, Partition]) {
 	m.key = appendPartitionKey(m.key[:0], prefixPartition, p.key)
 	m.tx.Delete(m.key)
 	p.existed, p.dirty = false, false
+	m.forgetUpkeep(p.key)
 }

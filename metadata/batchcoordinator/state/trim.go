@@ -132,7 +132,15 @@ func (m *Machine) removeCoordinate(p *entry[kafka.TopicIDPartition, Partition], 
 	p.value.Coordinates--
 	p.value.LogStartOffset = c.LastOffset + 1
 	p.dirty = true
-	o := m.object(c.Object)
+	if c.level != levelCommitted {
+		m.upkeep(p.key).remove(c)
+	}
+	m.unref(c.Object)
+}
+
+// unref takes a coordinate's reference from its object.
+func (m *Machine) unref(id kafka.ObjectID) {
+	o := m.object(id)
 	if !o.existed || o.value.refs <= 0 {
 		panic(&Damaged{"object that a coordinate refers to"})
 	}
@@ -151,10 +159,15 @@ func (m *Machine) mendTimeIndex(p *entry[kafka.TopicIDPartition, Partition], gre
 		next = readNumber(v, "time index")
 		return false
 	})
+	m.indexBetween(p, p.value.LogStartOffset, next, -1)
+}
+
+// indexBetween adds the missing entries of coordinates from an offset on, up to the one whose last offset is next, which has its entry (MaxInt64: to
+// the end). Before them the greatest timestamp is running.
+func (m *Machine) indexBetween(p *entry[kafka.TopicIDPartition, Partition], from, next, running int64) {
 	type indexEntry struct{ timestamp, lastOffset int64 }
 	var missing []indexEntry
-	running := int64(-1)
-	m.key = appendOffsetKey(m.key[:0], prefixCoordinate, p.key, p.value.LogStartOffset)
+	m.key = appendOffsetKey(m.key[:0], prefixCoordinate, p.key, from)
 	m.key2 = appendOffsetKey(m.key2[:0], prefixCoordinate, p.key, next)
 	m.tx.Scan(m.key, m.key2, func(k, v []byte) bool {
 		if c := readCoordinate(k, v); c.MaxTimestamp > running {

@@ -30,6 +30,14 @@ func readValue(b []byte, what string) valueReader {
 	return valueReader{b[1:], what}
 }
 
+// readVersions reads a value that has had several versions.
+func readVersions(b []byte, newest byte, what string) (r valueReader, version byte) {
+	if len(b) == 0 || b[0] < 1 || b[0] > newest {
+		panic(&Damaged{what})
+	}
+	return valueReader{b[1:], what}, b[0]
+}
+
 func (r *valueReader) uint() uint64 {
 	v, n := binary.Uvarint(r.rest)
 	if n <= 0 {
@@ -44,6 +52,23 @@ func (r *valueReader) int() int64 {
 	if n <= 0 {
 		panic(&Damaged{r.what})
 	}
+	r.rest = r.rest[n:]
+	return v
+}
+
+func (r *valueReader) byte() byte {
+	if len(r.rest) == 0 {
+		panic(&Damaged{r.what})
+	}
+	v := r.rest[0]
+	r.rest = r.rest[1:]
+	return v
+}
+
+// bytes reads a length and as many bytes, which alias the value.
+func (r *valueReader) bytes() []byte {
+	n := r.count()
+	v := r.rest[:n]
 	r.rest = r.rest[n:]
 	return v
 }
@@ -106,7 +131,16 @@ func readPartition(v []byte) Partition {
 type coordinate struct {
 	rpc.Coordinate
 	committed int64
+	level     uint8 // how often its records were merged
 }
+
+const (
+	levelCommitted uint8 = 0   // as its uploader wrote it
+	levelFinal     uint8 = 255 // not merged again: large enough, or the output of a key compaction
+)
+
+// coordinateVersion 2 adds what jobs write. A coordinate that no job wrote is still version 1.
+const coordinateVersion = 2
 
 // retentionTime is what retention.ms is compared with.
 func (c *coordinate) retentionTime() int64 {
@@ -117,7 +151,11 @@ func (c *coordinate) retentionTime() int64 {
 }
 
 func (c *coordinate) appendValue(b []byte) []byte {
-	b = append(b, valueVersion)
+	version := byte(valueVersion)
+	if c.level != levelCommitted || c.Stamped || c.IndexBytes != 0 {
+		version = coordinateVersion
+	}
+	b = append(b, version)
 	b = binary.AppendVarint(b, c.Object.Epoch)
 	b = binary.AppendVarint(b, c.Object.Sequence)
 	b = binary.AppendVarint(b, c.Position)
@@ -126,17 +164,32 @@ func (c *coordinate) appendValue(b []byte) []byte {
 	b = binary.AppendVarint(b, c.MaxTimestamp)
 	b = binary.AppendVarint(b, c.AppendTimestamp)
 	b = binary.AppendVarint(b, int64(c.Batches))
-	return binary.AppendVarint(b, c.committed)
+	b = binary.AppendVarint(b, c.committed)
+	if version == valueVersion {
+		return b
+	}
+	flags := byte(0)
+	if c.Stamped {
+		flags = 1
+	}
+	b = append(b, flags, c.level)
+	b = binary.AppendVarint(b, c.IndexPosition)
+	return binary.AppendVarint(b, int64(c.IndexBytes))
 }
 
 func readCoordinate(key, v []byte) coordinate {
-	r := readValue(v, "coordinate")
+	r, version := readVersions(v, coordinateVersion, "coordinate")
 	var c coordinate
 	c.Object = kafka.ObjectID{Epoch: r.int(), Sequence: r.int()}
 	c.Position, c.Bytes = r.int(), int32(r.int())
 	c.LastOffset = numberAt(key, partitionKeyLen)
 	c.BaseOffset = c.LastOffset - r.int()
 	c.MaxTimestamp, c.AppendTimestamp, c.Batches, c.committed = r.int(), r.int(), int32(r.int()), r.int()
+	if version >= coordinateVersion {
+		c.Stamped = r.byte()&1 != 0
+		c.level = r.byte()
+		c.IndexPosition, c.IndexBytes = r.int(), int32(r.int())
+	}
 	return c
 }
 
@@ -170,37 +223,6 @@ func readObject(v []byte) object {
 		o.coordinators[i] = int32(r.int())
 	}
 	return o
-}
-
-// lease is work that one broker has until the deadline.
-type lease struct {
-	broker   int32
-	epoch    int64
-	deadline int64
-	objects  []kafka.ObjectID
-}
-
-func (l *lease) appendValue(b []byte) []byte {
-	b = append(b, valueVersion)
-	b = binary.AppendVarint(b, int64(l.broker))
-	b = binary.AppendVarint(b, l.epoch)
-	b = binary.AppendVarint(b, l.deadline)
-	b = binary.AppendUvarint(b, uint64(len(l.objects)))
-	for _, id := range l.objects {
-		b = binary.AppendVarint(b, id.Epoch)
-		b = binary.AppendVarint(b, id.Sequence)
-	}
-	return b
-}
-
-func readLease(v []byte) lease {
-	r := readValue(v, "lease")
-	l := lease{broker: int32(r.int()), epoch: r.int(), deadline: r.int()}
-	l.objects = make([]kafka.ObjectID, r.count())
-	for i := range l.objects {
-		l.objects[i] = kafka.ObjectID{Epoch: r.int(), Sequence: r.int()}
-	}
-	return l
 }
 
 // brokerEpoch is one epoch that committed here and was not fenced yet.

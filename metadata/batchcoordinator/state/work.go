@@ -34,10 +34,11 @@ func (m *Machine) leaseWork(c *LeaseWork) LeaseResult {
 	deadline := max(m.now+c.TimeoutMillis, m.scalar(scalarLastDeadline, 0))
 	m.setScalar(scalarLastLease, id)
 	m.setScalar(scalarLastDeadline, deadline)
-	l := lease{broker: c.Broker, epoch: c.BrokerEpoch, deadline: deadline, objects: due}
-	m.key = appendNumberKey(m.key[:0], prefixLease, id)
-	m.value = l.appendValue(m.value[:0])
-	m.tx.Set(m.key, m.value)
+	l := lease{broker: c.Broker, epoch: c.BrokerEpoch, deadline: deadline, objects: due, version: 1}
+	if m.workEnabled() {
+		l.version, l.class, l.granted, l.attempt = leaseVersion, classDelete, max(m.now, 0), 1
+	}
+	m.putLease(id, &l)
 
 	result := LeaseResult{Lease: rpc.RequestWorkResponse{Lease: id, DeadlineMillis: deadline, Objects: make([]rpc.ReleasedObject, len(due))}}
 	for i, object := range due {
@@ -63,8 +64,8 @@ func (m *Machine) takeBackLeases() {
 	var expired []lease
 	m.tx.Scan([]byte{prefixLease}, []byte{prefixLease + 1}, func(k, v []byte) bool {
 		l := readLease(v)
-		if l.deadline > m.now || len(ids) >= maxExpiredLeases {
-			return false
+		if l.version != 1 || l.deadline > m.now || len(ids) >= maxExpiredLeases {
+			return false // leases of the second feature level come behind all of the first
 		}
 		ids, expired = append(ids, numberAt(k, 1)), append(expired, l)
 		return true
@@ -87,11 +88,10 @@ func (m *Machine) completeWork(c *CompleteWork) CompleteResult {
 		return CompleteResult{Err: kerr.FencedInstanceID}
 	}
 	l := readLease(v)
-	if l.broker != c.Broker || l.epoch != c.BrokerEpoch || m.now >= l.deadline {
+	if l.broker != c.Broker || l.epoch != c.BrokerEpoch || m.now >= l.deadline || l.class != classDelete {
 		return CompleteResult{Err: kerr.FencedInstanceID}
 	}
-	m.key = appendNumberKey(m.key[:0], prefixLease, c.Lease)
-	m.tx.Delete(m.key)
+	m.dropLease(c.Lease, &l)
 	gone := make(map[kafka.ObjectID]bool, len(c.Deleted))
 	for _, id := range c.Deleted {
 		gone[id] = true
