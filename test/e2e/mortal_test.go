@@ -1,0 +1,159 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/inkwell-project/inkwell/objectstorage"
+	"github.com/inkwell-project/inkwell/rpc"
+)
+
+// fault is what one call of a process meets: it fails before it is done, or after it, so that the answer is lost. The process may die of it.
+type fault struct {
+	call  int // since the process was armed; 0: none
+	after bool
+	dies  bool
+}
+
+// mortal is a process as the world outside knows it, up to its death.
+type mortal struct {
+	mu    sync.Mutex // guards what follows
+	calls int        // since it was armed
+	armed bool
+	fault fault
+	dead  bool
+}
+
+var errDead = errors.New("the process is dead, or one call failed")
+
+// arm begins to count.
+func (m *mortal) arm(f fault) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.armed, m.fault = true, f
+}
+
+func (m *mortal) died() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.dead
+}
+
+func (m *mortal) counted() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.calls
+}
+
+func (m *mortal) do(call func() error) error {
+	m.mu.Lock()
+	if m.armed {
+		m.calls++
+	}
+	hit := m.fault.call != 0 && m.calls == m.fault.call
+	fails := m.dead || hit && !m.fault.after
+	m.dead = m.dead || hit && m.fault.dies && !m.fault.after
+	m.mu.Unlock()
+	if fails {
+		return errDead
+	}
+	err := call()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dead = m.dead || hit && m.fault.dies
+	if m.dead || hit {
+		return errDead
+	}
+	return err
+}
+
+// mortalBucket leaves the bucket open when the process is closed.
+type mortalBucket struct {
+	objectstorage.Bucket
+	m *mortal
+}
+
+func (b mortalBucket) Close() error { return nil }
+
+func (b mortalBucket) PutIfAbsent(ctx context.Context, key string, body [][]byte) error {
+	return b.m.do(func() error { return b.Bucket.PutIfAbsent(ctx, key, body) })
+}
+
+func (b mortalBucket) GetRange(ctx context.Context, key string, offset int64, dst []byte) error {
+	return b.m.do(func() error { return b.Bucket.GetRange(ctx, key, offset, dst) })
+}
+
+func (b mortalBucket) List(ctx context.Context, prefix, after string, most int) (infos []objectstorage.Info, err error) {
+	err = b.m.do(func() error { infos, err = b.Bucket.List(ctx, prefix, after, most); return err })
+	return infos, err
+}
+
+func (b mortalBucket) DeleteMany(ctx context.Context, keys []string) []error {
+	errs := make([]error, len(keys))
+	err := b.m.do(func() error { copy(errs, b.Bucket.DeleteMany(ctx, keys)); return nil })
+	for i := range errs {
+		if err != nil {
+			errs[i] = err
+		}
+	}
+	return errs
+}
+
+func (b mortalBucket) StartUpload(ctx context.Context, key string, partBytes int) (u objectstorage.Upload, err error) {
+	err = b.m.do(func() error { u, err = b.Bucket.StartUpload(ctx, key, partBytes); return err })
+	return mortalUpload{u, b.m}, err
+}
+
+type mortalUpload struct {
+	objectstorage.Upload
+	m *mortal
+}
+
+func (u mortalUpload) PutPart(ctx context.Context, number int, body [][]byte) error {
+	return u.m.do(func() error { return u.Upload.PutPart(ctx, number, body) })
+}
+
+func (u mortalUpload) Complete(ctx context.Context, parts int) error {
+	return u.m.do(func() error { return u.Upload.Complete(ctx, parts) })
+}
+
+func (u mortalUpload) Abort(ctx context.Context) error {
+	return u.m.do(func() error { return u.Upload.Abort(ctx) })
+}
+
+// mortalMetadata is the Metadata cluster as the process reaches it. Only what changes something there is counted.
+type mortalMetadata struct {
+	rpc.MetadataCluster
+	m *mortal
+}
+
+func (c mortalMetadata) CommitObjects(ctx context.Context, req *rpc.CommitObjectsRequest) (resp *rpc.CommitObjectsResponse, err error) {
+	err = c.m.do(func() error { resp, err = c.MetadataCluster.CommitObjects(ctx, req); return err })
+	return resp, err
+}
+
+func (c mortalMetadata) CompleteWork(ctx context.Context, req *rpc.CompleteWorkRequest) (resp *rpc.CompleteWorkResponse, err error) {
+	err = c.m.do(func() error { resp, err = c.MetadataCluster.CompleteWork(ctx, req); return err })
+	return resp, err
+}
+
+func (c mortalMetadata) FailWork(ctx context.Context, req *rpc.FailWorkRequest) (resp *rpc.FailWorkResponse, err error) {
+	err = c.m.do(func() error { resp, err = c.MetadataCluster.FailWork(ctx, req); return err })
+	return resp, err
+}
+
+func (c mortalMetadata) RequestWork(ctx context.Context, req *rpc.RequestWorkRequest) (*rpc.RequestWorkResponse, error) {
+	resp, err := c.MetadataCluster.RequestWork(ctx, req)
+	if c.m.died() {
+		return nil, errDead
+	}
+	return resp, err
+}
+
+func (c mortalMetadata) Forward(ctx context.Context, req *rpc.ForwardRequest) (*rpc.ForwardResponse, error) {
+	if c.m.died() {
+		return nil, errDead
+	}
+	return c.MetadataCluster.Forward(ctx, req)
+}
