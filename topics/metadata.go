@@ -47,6 +47,8 @@ type Broker struct {
 	Listeners     []BrokerListener
 	Fenced        bool
 	Version       string
+	// Superseded are the last incarnations before this one. They do not take the id back while this one is alive.
+	Superseded [][16]byte
 }
 
 // BrokerListener is an address that clients reach a broker at.

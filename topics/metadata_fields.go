@@ -86,7 +86,11 @@ func (r *Broker) appendBody(b []byte) []byte {
 		b = AppendListener(b, 5, l)
 	}
 	b = wire.AppendBool(b, 6, r.Fenced)
-	return wire.AppendString(b, 7, r.Version)
+	b = wire.AppendString(b, 7, r.Version)
+	for _, id := range r.Superseded {
+		b = wire.AppendBytes(b, 8, id[:])
+	}
+	return b
 }
 
 func (r *Broker) decodeBody(d *wire.Decoder) error {
@@ -97,11 +101,7 @@ func (r *Broker) decodeBody(d *wire.Decoder) error {
 		case 2:
 			r.Epoch = d.Sint()
 		case 3:
-			if id := d.Bytes(); len(id) == len(r.IncarnationID) {
-				r.IncarnationID = [16]byte(id)
-			} else {
-				d.Fail(fmt.Errorf("incarnation id of %d bytes, want 16", len(id)))
-			}
+			r.IncarnationID = incarnation(d)
 		case 4:
 			r.Rack = d.String()
 		case 5:
@@ -110,9 +110,20 @@ func (r *Broker) decodeBody(d *wire.Decoder) error {
 			r.Fenced = d.Bool()
 		case 7:
 			r.Version = d.String()
+		case 8:
+			r.Superseded = append(r.Superseded, incarnation(d))
 		}
 	}
 	return d.Err()
+}
+
+func incarnation(d *wire.Decoder) (id [16]byte) {
+	b := d.Bytes()
+	if len(b) != len(id) {
+		d.Fail(fmt.Errorf("incarnation id of %d bytes, want 16", len(b)))
+		return id
+	}
+	return [16]byte(b)
 }
 
 // AppendListener writes l as the message BrokerListener.

@@ -23,7 +23,7 @@ var metadataSamples = []struct {
 	{&ConfigResource{Type: ConfigTopic, Name: "orders", Settings: []Setting{{"a", "b"}, {"c", ""}}}, "config/topic/orders"},
 	{&ConfigResource{Type: ConfigBroker, Settings: []Setting{{"log.retention.ms", "7"}}}, "config/broker/"},
 	{&ConfigResource{Type: ConfigGroup, Name: "a/b", Settings: []Setting{{"x", "y"}}}, "config/group/a/b"},
-	{&Broker{ID: 7, Epoch: 41, IncarnationID: [16]byte(sampleTopic), Rack: "r", Fenced: true, Version: "1.2",
+	{&Broker{ID: 7, Epoch: 41, IncarnationID: [16]byte(sampleTopic), Rack: "r", Fenced: true, Version: "1.2", Superseded: [][16]byte{{1}, {2}},
 		Listeners: []BrokerListener{{Name: "PLAINTEXT", Host: "h", Port: 9092, SecurityProtocol: 3}, {}}}, "broker/7"},
 	{&ProducerIDs{Next: 3000}, "producer-ids"},
 	{&Feature{Name: "f", Level: -1}, "feature/f"},

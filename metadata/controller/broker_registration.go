@@ -2,6 +2,8 @@ package controller
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -17,7 +19,8 @@ const (
 )
 
 // brokerRegistration answers BrokerRegistration (key 62). Departures from Kafka: a broker needs no log directories and no features, and it is
-// unfenced at once, because a diskless broker has nothing to catch up with but the image that it waits for itself.
+// unfenced at once, because a diskless broker has nothing to catch up with but the image that it waits for itself. And an incarnation that was not seen before replaces the
+// one that is registered, alive or not: a broker that was killed is back at once. The one that it replaced does not get the id back while the newer one lives.
 func (c *Controller) brokerRegistration(ctx context.Context, req *kmsg.BrokerRegistrationRequest) (*kmsg.BrokerRegistrationResponse, int64, error) {
 	resp := req.ResponseKind().(*kmsg.BrokerRegistrationResponse)
 	b, refused := c.registration(req)
@@ -25,11 +28,18 @@ func (c *Controller) brokerRegistration(ctx context.Context, req *kmsg.BrokerReg
 		resp.ErrorCode = refused.Code
 		return resp, noOffset, nil
 	}
+	leadership := c.cfg.Log.Leadership()
+	if !leadership.IsLeader {
+		return nil, noOffset, fmt.Errorf("__metadata of %s: %w", c.cfg.Cluster, kerr.NotCoordinator)
+	}
+	c.beginReign(leadership.Term)
 	cmd := &state.RegisterBroker{Broker: b, Replaceable: -1}
-	term, now := c.cfg.Log.Leadership().Term, c.cfg.Clock.Now()
 	if err := c.read(ctx, func(r statestore.Reader) {
-		if old, ok := state.Broker(r, b.ID); ok && !c.sessions.live(term, old.ID, old.Epoch, now) {
-			cmd.Replaceable = old.Epoch
+		if old, ok := state.Broker(r, b.ID); ok {
+			cmd.Broker.Superseded = superseded(old, b.IncarnationID)
+			if !slices.Contains(old.Superseded, b.IncarnationID) || !c.sessions.live(leadership.Term, old.ID, old.Epoch, c.cfg.Clock.Now()) {
+				cmd.Replaceable = old.Epoch
+			}
 		}
 	}); err != nil {
 		return nil, noOffset, err
@@ -39,14 +49,29 @@ func (c *Controller) brokerRegistration(ctx context.Context, req *kmsg.BrokerReg
 		return nil, noOffset, err
 	}
 	if refused := result.Errors[0]; refused.Err != nil {
-		c.cfg.Logger.Warn("refused a registration: another broker with this id is alive. It takes over when that one's session has ended",
-			"cluster", c.cfg.Cluster, "broker", b.ID, "error", refused.Err)
+		if c.sessions.tell(b.ID, c.cfg.Clock.Now()) {
+			c.cfg.Logger.Warn("refused a registration: a process that registered later with this broker id is alive. Two processes seem to be configured with one broker.id",
+				"cluster", c.cfg.Cluster, "broker", b.ID, "error", refused.Err)
+		}
 		resp.ErrorCode = code(refused)
 		return resp, noOffset, nil
 	}
+	c.sessions.touch(leadership.Term, b.ID, result.Epoch, c.cfg.Clock.Now())
 	c.cfg.Logger.Info("registered a broker", "cluster", c.cfg.Cluster, "broker", b.ID, "epoch", result.Epoch, "rack", b.Rack)
 	resp.BrokerEpoch = result.Epoch
 	return resp, result.Offset, nil
+}
+
+// mostSuperseded bounds what is remembered of a broker id's earlier incarnations.
+const mostSuperseded = 8
+
+// superseded are the incarnations before the one that registers now.
+func superseded(old *topics.Broker, now [16]byte) [][16]byte {
+	all := slices.DeleteFunc(slices.Clone(old.Superseded), func(id [16]byte) bool { return id == now })
+	if old.IncarnationID != now {
+		all = append(all, old.IncarnationID)
+	}
+	return all[max(0, len(all)-mostSuperseded):]
 }
 
 // registration checks a request by itself.
@@ -81,6 +106,7 @@ func (c *Controller) brokerHeartbeat(ctx context.Context, req *kmsg.BrokerHeartb
 		return nil, noOffset, kerr.NotCoordinator
 	}
 	resp := req.ResponseKind().(*kmsg.BrokerHeartbeatResponse)
+	c.beginReign(leadership.Term)
 	var known *topics.Broker
 	c.cfg.Log.View(func(r statestore.Reader) { known, _ = state.Broker(r, req.BrokerID) })
 	switch {

@@ -340,7 +340,7 @@ func TestSessions(t *testing.T) {
 		if b, _ := r.follower.Image().Broker(1); b.Epoch != first.BrokerEpoch || b.Fenced {
 			t.Fatalf("registered as %+v, answered %d", b, first.BrokerEpoch)
 		}
-		// Broker 1 was not heard since its registration: a restarted process takes over at once.
+		// A restarted process takes over at once.
 		again := r.register(1, 2)
 		if again.ErrorCode != 0 || again.BrokerEpoch <= first.BrokerEpoch {
 			t.Fatalf("%+v after %+v", again, first)
@@ -351,7 +351,7 @@ func TestSessions(t *testing.T) {
 			wantCode(t, "heartbeat 1", r.heartbeat(1, again.BrokerEpoch, false).ErrorCode, nil)
 			wantCode(t, "heartbeat 2", r.heartbeat(2, second.BrokerEpoch, false).ErrorCode, nil)
 			time.Sleep(2 * time.Second)
-			wantCode(t, "foreign incarnation", r.register(1, 3).ErrorCode, kerr.DuplicateBrokerRegistration)
+			wantCode(t, "the earlier incarnation", r.register(1, 1).ErrorCode, kerr.DuplicateBrokerRegistration)
 		}
 		// Broker 1 stops: after its session it is fenced, and its own next heartbeat says so.
 		for range 6 {
@@ -367,14 +367,29 @@ func TestSessions(t *testing.T) {
 		if anew.BrokerEpoch <= again.BrokerEpoch {
 			t.Errorf("epoch %d after the fenced %d", anew.BrokerEpoch, again.BrokerEpoch)
 		}
-		// A new leader has heard nobody, and fences nobody.
+		// A new leader has heard nobody, and gives everybody a full session.
 		r.heartbeat(1, anew.BrokerEpoch, false)
+		time.Sleep(8 * time.Second)
+		r.heartbeat(2, second.BrokerEpoch, false)
 		r.log.SetLeader(false)
+		time.Sleep(10 * time.Second) // longer than a session: nobody leads, nobody can be heard
 		r.log.SetLeader(true)
-		time.Sleep(time.Minute)
+		time.Sleep(8 * time.Second)
+		wantCode(t, "the earlier incarnation, before the new leader has heard the later", r.register(1, 1).ErrorCode, kerr.DuplicateBrokerRegistration)
 		if _, live := r.follower.LiveBrokers(); len(live) != 2 {
 			t.Errorf("live under the new leader: %+v", live)
 		}
+		r.heartbeat(2, second.BrokerEpoch, false)
+		time.Sleep(6 * time.Second) // broker 1 died meanwhile
+		if _, live := r.follower.LiveBrokers(); len(live) != 1 || live[0].ID != 2 {
+			t.Errorf("live under the new leader after its first session: %+v", live)
+		}
+		// The later one is gone: the id is the earlier one's again, until an incarnation comes that nobody saw before.
+		back := r.register(1, 1)
+		wantCode(t, "the earlier incarnation", back.ErrorCode, nil)
+		wantCode(t, "the later incarnation", r.register(1, 2).ErrorCode, kerr.DuplicateBrokerRegistration)
+		wantCode(t, "a new incarnation", r.register(1, 3).ErrorCode, nil)
+		wantCode(t, "heartbeat of the replaced", r.heartbeat(1, back.BrokerEpoch, false).ErrorCode, kerr.StaleBrokerEpoch)
 		// A broker that shuts down gives its epoch up.
 		bye := r.heartbeat(2, second.BrokerEpoch, true)
 		if !bye.ShouldShutdown || !bye.IsFenced {

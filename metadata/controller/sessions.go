@@ -7,16 +7,18 @@ import (
 
 	"github.com/inkwell-project/inkwell/internal/clock"
 	"github.com/inkwell-project/inkwell/metadata/controller/state"
+	"github.com/inkwell-project/inkwell/metadata/statestore"
 )
 
-// sessions remember when each broker was last heard of, in this reign. They are not replicated: a broker that this leader never heard has
-// no session, so a restarted broker may register at once after a restart of the metadata node, and a new leader fences nobody too early.
+// sessions remember when each broker was last heard of, in this reign. They are not replicated: a new leader gives every registered broker a full
+// session from the moment that it takes over.
 type sessions struct {
 	timeout time.Duration
 
 	mu    sync.Mutex // guards everything below
 	term  uint64
-	heard map[int32]session
+	heard map[int32]session // nil before the first reign
+	told  map[int32]time.Time
 }
 
 type session struct {
@@ -24,19 +26,38 @@ type session struct {
 	at    time.Time
 }
 
-// reign forgets the sessions of an earlier term.
-func (s *sessions) reign(term uint64) {
-	if s.term != term || s.heard == nil {
-		s.term, s.heard = term, map[int32]session{}
+// beginReign starts the sessions of a term anew, unless that is done. This replica leads it.
+func (c *Controller) beginReign(term uint64) {
+	s := &c.sessions
+	s.mu.Lock()
+	begun := s.heard != nil && s.term >= term
+	s.mu.Unlock()
+	if begun {
+		return
+	}
+	now := c.cfg.Clock.Now()
+	heard := map[int32]session{}
+	c.cfg.Log.View(func(r statestore.Reader) {
+		for _, b := range state.Brokers(r) {
+			if !b.Fenced {
+				heard[b.ID] = session{b.Epoch, now}
+			}
+		}
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.heard == nil || s.term < term {
+		s.term, s.heard, s.told = term, heard, map[int32]time.Time{}
 	}
 }
 
-// touch notes a heartbeat.
+// touch notes a heartbeat or a registration.
 func (s *sessions) touch(term uint64, broker int32, epoch int64, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reign(term)
-	s.heard[broker] = session{epoch, now}
+	if s.term == term && s.heard != nil {
+		s.heard[broker] = session{epoch, now}
+	}
 }
 
 func (s *sessions) end(broker int32) {
@@ -49,16 +70,33 @@ func (s *sessions) end(broker int32) {
 func (s *sessions) live(term uint64, broker int32, epoch int64, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reign(term)
 	heard, ok := s.heard[broker]
-	return ok && heard.epoch == epoch && now.Sub(heard.at) < s.timeout
+	return ok && s.term == term && heard.epoch == epoch && now.Sub(heard.at) < s.timeout
 }
+
+// tell says whether the log should mention again that a registration of the broker was refused.
+func (s *sessions) tell(broker int32, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last, ok := s.told[broker]; ok && now.Sub(last) < tellAgain {
+		return false
+	}
+	if s.told != nil {
+		s.told[broker] = now
+	}
+	return true
+}
+
+// tellAgain is how often the log repeats that two processes want one id.
+const tellAgain = 30 * time.Second
 
 // expired lists brokers that were heard of, but not lately.
 func (s *sessions) expired(term uint64, now time.Time) (all []state.FenceBroker) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reign(term)
+	if s.term != term {
+		return nil
+	}
 	for broker, heard := range s.heard {
 		if now.Sub(heard.at) >= s.timeout {
 			all = append(all, state.FenceBroker{Broker: broker, Epoch: heard.epoch})
@@ -96,6 +134,7 @@ func (c *Controller) fenceExpired(ctx context.Context, now time.Time) {
 		c.metrics.watched()
 		return
 	}
+	c.beginReign(leadership.Term)
 	for _, f := range c.sessions.expired(leadership.Term, now) {
 		attempt, cancel := context.WithCancel(ctx)
 		deadline := c.cfg.Clock.AfterFunc(c.cfg.SessionTimeout, cancel)
