@@ -73,7 +73,16 @@ func (t pebbleTx) Scan(lo, hi []byte, fn func(k, v []byte) bool) {
 	}
 }
 
-func (t pebbleTx) ScanReverse(lo, hi []byte, fn func(k, v []byte) bool) { panic("not used") }
-func (t pebbleTx) Set(key, value []byte)                                { _ = t.b.Set(key, value, nil) }
-func (t pebbleTx) Delete(key []byte)                                    { _ = t.b.Delete(key, nil) }
-func (t pebbleTx) DeleteRange(lo, hi []byte)                            { _ = t.b.DeleteRange(lo, hi, nil) }
+func (t pebbleTx) ScanReverse(lo, hi []byte, fn func(k, v []byte) bool) {
+	it, err := t.b.NewIter(&pebble.IterOptions{LowerBound: lo, UpperBound: hi})
+	if err != nil {
+		panic(err)
+	}
+	defer it.Close()
+	for ok := it.Last(); ok && fn(it.Key(), it.Value()); ok = it.Prev() {
+	}
+}
+
+func (t pebbleTx) Set(key, value []byte)     { _ = t.b.Set(key, value, nil) }
+func (t pebbleTx) Delete(key []byte)         { _ = t.b.Delete(key, nil) }
+func (t pebbleTx) DeleteRange(lo, hi []byte) { _ = t.b.DeleteRange(lo, hi, nil) }

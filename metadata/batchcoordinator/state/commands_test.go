@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"reflect"
 	"strings"
@@ -32,7 +33,26 @@ var sampleCommands = []Command{
 	&LeaseWork{Broker: 1, BrokerEpoch: 2, MaxObjects: 3, DelayMillis: 4, TimeoutMillis: 5},
 	&CompleteWork{Broker: 1, BrokerEpoch: 2, Lease: 3, RetryMillis: 4, Deleted: []kafka.ObjectID{{Epoch: 1, Sequence: 2}, {}}},
 	&ExpireProducers{Cutoff: 5, Producers: []PartitionProducer{{kafka.TopicIDPartition{ID: kafka.TopicID{1}}, 42}}},
+	&EnableWork{Level: 1},
+	&GrantWork{Broker: 3, BrokerEpoch: 9, Kinds: []rpc.WorkKind{rpc.WorkDelete, rpc.WorkMerge, rpc.WorkCompactKeys, rpc.WorkSweep}, MaxObjects: 5, MaxBytes: 6, Policy: samplePolicy},
+	&RenewWork{Holder: sampleHolder, LeaseMillis: 9},
+	&FinishWork{Holder: sampleHolder, Coordinator: 2, Deleted: []kafka.ObjectID{{Epoch: 1, Sequence: 2}}, Outputs: []rpc.OutputObject{{Object: kafka.ObjectID{Epoch: 9, Sequence: 8}, ObjectBytes: 1 << 20}},
+		Segments: []rpc.ReplacedSegment{{Partition: kafka.TopicIDPartition{ID: kafka.TopicID{1}, Partition: 6}, BaseOffset: 0, LastOffset: 4, Inputs: 1, Coordinates: []rpc.Coordinate{
+			{Object: kafka.ObjectID{Epoch: 9, Sequence: 8}, Position: 64, Bytes: 300, BaseOffset: 0, LastOffset: 4, MaxTimestamp: 1700000000000, AppendTimestamp: -1, Batches: 2,
+				Stamped: true, IndexPosition: 400, IndexBytes: 32}}}},
+		DeleteHorizonMillis: 77, SweptObjects: 3, RetryMillis: 4, Policy: samplePolicy},
+	&FailWork{Holder: sampleHolder, Cause: "damaged", Damaged: []kafka.ObjectID{{Epoch: 9, Sequence: 5}}, Policy: samplePolicy},
+	&PlanCompaction{Partitions: []CompactionPlan{{Partition: kafka.TopicIDPartition{ID: kafka.TopicID{1}, Partition: 6}, MinLagMillis: 3, DeleteRetentionMillis: 86400000}}},
+	&RetryWork{WorkKind: rpc.WorkMerge},
+	&FenceBrokers{MetadataOffset: 101, Live: []BrokerEpoch{{1, 20}}, SweepAfterMillis: 60000},
 }
+
+var (
+	sampleHolder = Holder{Broker: 3, BrokerEpoch: 9, Lease: 1}
+	samplePolicy = WorkPolicy{LeaseMillis: 60_000, DeleteDelayMillis: 60_000, MaxLeases: 64, MaxLeasesPerBroker: 4, MaxAttempts: 5, BackoffMillis: 30_000, MaxBackoffMillis: 3_600_000,
+		ParkedMillis: 86_400_000, MergeObjects: 1024, MergeBytes: 64 << 20, MergeCoordinates: 16 << 10, MergeAgeMillis: 600_000, RunBytes: 32 << 20, RunCoordinates: 1024,
+		RunMaxBytes: 256 << 20, FinalBytes: 8 << 20, SweepMillis: []int64{60_000, 600_000, 3_600_000}}
+)
 
 func TestCommandsRoundTrip(t *testing.T) {
 	for _, c := range sampleCommands {
@@ -50,6 +70,11 @@ func TestCommandFormats(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(string(file)), "\n")
+	if os.Getenv("PRINT_FORMATS") != "" { // to add the lines of new commands
+		for _, c := range sampleCommands[len(lines):] {
+			fmt.Printf("%x\n", Encode(1234, c))
+		}
+	}
 	if len(lines) != len(sampleCommands) {
 		t.Fatalf("%d lines for %d commands", len(lines), len(sampleCommands))
 	}
@@ -106,7 +131,7 @@ func FuzzApply(f *testing.F) {
 		}
 		s := memstore.New()
 		m := New()
-		for i, b := range [][]byte{command, Encode(2, sampleCommands[0]), command} {
+		for i, b := range [][]byte{command, Encode(2, &EnableWork{Level: 1}), Encode(2, sampleCommands[0]), command, command} {
 			if _, _, err := m.Apply(s, uint64(i), b); err != nil {
 				t.Fatalf("command %d: %v", i, err)
 			}
