@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/inkwell-project/inkwell/broker/api"
 	"github.com/inkwell-project/inkwell/broker/cachemanager"
@@ -70,8 +71,7 @@ func New(ctx context.Context, cfg Config) (b *Broker, err error) {
 		return nil, err
 	}
 	b.membership = forwarding.JoinMembership(forwarding.MembershipConfig{
-		Self:           forwarding.Peer{ID: cfg.ID, Epoch: b.epochs.number(), Rack: cfg.Rack, Listeners: cfg.listeners(), Version: cfg.Version, Role: "broker"},
-		SessionTimeout: cfg.SessionTimeout, Forwarder: forwarder, Clock: cfg.Clock, Logger: cfg.Logger,
+		ID: cfg.ID, Self: b.self, SessionTimeout: cfg.SessionTimeout, Forwarder: forwarder, Clock: cfg.Clock, Logger: cfg.Logger,
 	})
 	b.jobs = compaction.New(compaction.Config{
 		Cluster: cluster.Cluster, Broker: cfg.ID, BrokerEpoch: b.epochs.number, Coordinators: cluster.BatchCoordinators, Work: cfg.Metadata, Bucket: cfg.Bucket,
@@ -79,6 +79,12 @@ func New(ctx context.Context, cfg Config) (b *Broker, err error) {
 		Clock: cfg.Clock, Jitter: cfg.jitter(), Logger: cfg.Logger, Registerer: cfg.Registerer,
 	})
 	return b, b.listen(cluster, forwarder, pool)
+}
+
+// self is this broker as its peers see it, while it is registered.
+func (b *Broker) self() (forwarding.Peer, bool) {
+	cfg := &b.cfg
+	return forwarding.Peer{ID: cfg.ID, Epoch: b.epochs.number(), Rack: cfg.Rack, Listeners: cfg.listeners(), Version: cfg.Version, Role: "broker"}, b.epochs.registered()
 }
 
 func (b *Broker) register(ctx context.Context, cluster *rpc.DescribeClusterResponse, forwarder *forwarding.Forwarder) error {
@@ -100,7 +106,7 @@ func (b *Broker) listen(cluster *rpc.DescribeClusterResponse, forwarder *forward
 	handlers := api.New(api.Config{
 		ClusterUUID: cluster.UUID, BrokerID: b.cfg.ID, GroupPartitions: cluster.GroupCoordinators, Settings: b.cfg.API, Static: b.cfg.Static, Store: b.cfg.Bucket.String(),
 		Image: b.image.Image, Brokers: b.brokers, Forwarder: parked{forwarder, b.draining}, Coordinator: b.cfg.Metadata, Appender: b.epochs, Fetcher: fetcher{b.cache, b.draining},
-		ProducerIDs: &api.ProducerIDBlocks{Allocator: b.cfg.Metadata, Broker: b.cfg.ID, Epoch: b.epochs.number},
+		ProducerIDs: &api.ProducerIDBlocks{Allocator: allocator{b.cfg.Metadata}, Broker: b.cfg.ID, Epoch: b.epochs.number},
 		Clock:       b.cfg.Clock, SessionID: b.cfg.NewRand().Int32, Logger: b.cfg.Logger,
 	})
 	var err error
@@ -141,17 +147,27 @@ func (b *Broker) Ready() error {
 	if b.epochs.current.Load() == nil {
 		return errors.New("not registered yet")
 	}
+	if !b.epochs.registered() {
+		return fmt.Errorf("the epoch of broker %d is fenced, it is registering anew", b.cfg.ID)
+	}
 	return nil
 }
 
 // Close drains: it stops accepting, answers what was accepted, finishes uploads and commits, leaves the membership group and ends every goroutine.
 func (b *Broker) Close() error {
-	b.close.Do(func() { b.closeErr = b.shutdown() })
+	b.close.Do(func() { b.closeErr = b.shutdown(b.cfg.DrainTimeout) })
 	return b.closeErr
 }
 
-func (b *Broker) shutdown() error {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), b.cfg.DrainTimeout, fmt.Errorf("draining took longer than %s", b.cfg.DrainTimeout))
+// Abandon is Close without the draining: for a process that cannot reach its Metadata cluster any more. Clients get no answer and ask elsewhere, or again later.
+func (b *Broker) Abandon() {
+	b.close.Do(func() {
+		_ = b.shutdown(0) // it says that not everything was answered
+	})
+}
+
+func (b *Broker) shutdown(timeout time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), timeout, fmt.Errorf("draining took longer than %s", timeout))
 	defer cancel()
 	var errs []error
 	if b.listener != nil {

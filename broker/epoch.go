@@ -90,6 +90,13 @@ func (e *epochs) number() int64 { return e.current.Load().number }
 // nextObject is a new object id of the current epoch.
 func (e *epochs) nextObject() kafka.ObjectID { return e.current.Load().processor.NextObject() }
 
+// registered says whether the current epoch is not known to be over.
+func (e *epochs) registered() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !e.renewing
+}
+
 // fenced is called by a Processor whose epoch is over. Producers have been told to retry; a new epoch takes them.
 func (e *epochs) fenced(cause error) { e.over(e.current.Load(), cause) }
 

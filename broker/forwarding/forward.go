@@ -34,7 +34,7 @@ type Forwarder struct{ cfg Config }
 // New makes a Forwarder.
 func New(cfg Config) *Forwarder {
 	if cfg.Timeout == 0 {
-		cfg.Timeout = 30 * time.Second
+		cfg.Timeout = 20 * time.Second // clients wait for 30 s by default: they hear from us before they give up
 	}
 	return &Forwarder{cfg: cfg}
 }
@@ -47,6 +47,14 @@ const (
 // Forward sends a request and returns the answer once this broker's own image shows what the answer promises, so that
 // a client that created a topic here finds it here. extra is added to the usual timeout: for calls that park.
 func (f *Forwarder) Forward(ctx context.Context, req *rpc.ForwardRequest, extra time.Duration) (*rpc.ForwardResponse, error) {
+	resp, err := f.forward(ctx, req, extra)
+	if err != nil {
+		return nil, retriable(req.Target.Kind, err)
+	}
+	return resp, nil
+}
+
+func (f *Forwarder) forward(ctx context.Context, req *rpc.ForwardRequest, extra time.Duration) (*rpc.ForwardResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.Timeout+extra)
 	defer cancel()
 	var last *rpc.ForwardResponse // an answer that says that the coordinator is elsewhere

@@ -22,7 +22,9 @@ const membershipProtocol = "peers-v1"
 
 // MembershipConfig of one broker's place in the membership group.
 type MembershipConfig struct {
-	Self           Peer
+	ID int32 // of this broker
+	// Self is this broker as its peers should see it. False: it has no broker epoch now and is no member.
+	Self           func() (Peer, bool)
 	SessionTimeout time.Duration // a broker that stops answering leaves the view after it
 	Forwarder      *Forwarder
 	Clock          clock.Clock
@@ -54,9 +56,10 @@ func JoinMembership(cfg MembershipConfig) *Membership {
 func (m *Membership) Peers() []Peer { return *m.peers.Load() }
 
 func (m *Membership) setPeers(others []Peer) {
-	peers := []Peer{m.cfg.Self}
+	self, _ := m.cfg.Self()
+	peers := []Peer{self}
 	for _, p := range others {
-		if p.ID != m.cfg.Self.ID {
+		if p.ID != m.cfg.ID {
 			peers = append(peers, p)
 		}
 	}
@@ -73,6 +76,9 @@ func (m *Membership) Close() error {
 	return nil
 }
 
+// errUnregistered says that this broker has no broker epoch now.
+var errUnregistered = errors.New("this broker is not registered")
+
 // member is one stay in the group.
 type member struct {
 	id         string
@@ -85,6 +91,10 @@ func (m *Membership) run(ctx context.Context) {
 		err := m.joinAndStay(ctx, &me)
 		switch {
 		case ctx.Err() != nil:
+		case errors.Is(err, errUnregistered):
+			// Another process may have this broker's id and its place. Whoever is registered joins.
+			me = member{generation: -1}
+			_ = clock.Sleep(ctx, m.cfg.Clock, m.cfg.SessionTimeout/10) // ends early only with ctx, which the loop looks at
 		case errors.Is(err, kerr.RebalanceInProgress): // join again as the same member
 		case errors.Is(err, kerr.MemberIDRequired):
 		default:
@@ -100,14 +110,18 @@ func (m *Membership) run(ctx context.Context) {
 
 // joinAndStay joins, takes the assignment and heartbeats until the group changes or something fails.
 func (m *Membership) joinAndStay(ctx context.Context, me *member) error {
+	self, registered := m.cfg.Self()
+	if !registered {
+		return errUnregistered
+	}
 	join := kmsg.NewPtrJoinGroupRequest()
 	join.SetVersion(9)
 	join.Group, join.MemberID, join.ProtocolType = rpc.MembershipGroup, me.id, rpc.MembershipProtocolType
-	join.InstanceID = kmsg.StringPtr(fmt.Sprintf("broker-%d", m.cfg.Self.ID)) // a restarted broker replaces its old member at once
+	join.InstanceID = kmsg.StringPtr(fmt.Sprintf("broker-%d", m.cfg.ID)) // a restarted broker replaces its old member at once
 	join.SessionTimeoutMillis = int32(m.cfg.SessionTimeout.Milliseconds())
 	join.RebalanceTimeoutMillis = join.SessionTimeoutMillis
 	p := kmsg.NewJoinGroupRequestProtocol()
-	p.Name, p.Metadata = membershipProtocol, m.cfg.Self.encode()
+	p.Name, p.Metadata = membershipProtocol, self.encode()
 	join.Protocols = append(join.Protocols, p)
 	joined, err := call[*kmsg.JoinGroupResponse](ctx, m, join, 2*m.cfg.SessionTimeout)
 	if err != nil {
@@ -140,13 +154,20 @@ func (m *Membership) joinAndStay(ctx context.Context, me *member) error {
 	}
 	m.setPeers(peers)
 	m.cfg.Logger.Info("membership: joined", "group", rpc.MembershipGroup, "generation", me.generation, "brokers", len(m.Peers()))
-	return m.stay(ctx, me, join.InstanceID)
+	return m.stay(ctx, me, self.Epoch, join.InstanceID)
 }
 
-func (m *Membership) stay(ctx context.Context, me *member, instance *string) error {
+// stay heartbeats until the group changes, something fails, or this broker's registration is another one.
+func (m *Membership) stay(ctx context.Context, me *member, epoch int64, instance *string) error {
 	for {
 		if err := clock.Sleep(ctx, m.cfg.Clock, m.cfg.SessionTimeout/3); err != nil {
 			return err
+		}
+		switch self, registered := m.cfg.Self(); {
+		case !registered:
+			return errUnregistered
+		case self.Epoch != epoch:
+			return fmt.Errorf("registered anew with epoch %d: %w", self.Epoch, kerr.RebalanceInProgress) // its peers learn of it
 		}
 		beat := kmsg.NewPtrHeartbeatRequest()
 		beat.SetVersion(4)
@@ -173,7 +194,7 @@ func (m *Membership) leave(me member) {
 	req.Group = rpc.MembershipGroup
 	lm := kmsg.NewLeaveGroupRequestMember()
 	lm.MemberID = me.id
-	lm.InstanceID = kmsg.StringPtr(fmt.Sprintf("broker-%d", m.cfg.Self.ID))
+	lm.InstanceID = kmsg.StringPtr(fmt.Sprintf("broker-%d", m.cfg.ID))
 	req.Members = append(req.Members, lm)
 	if _, err := call[*kmsg.LeaveGroupResponse](ctx, m, req, 0); err != nil {
 		m.cfg.Logger.Info("membership: could not leave, the session will end by itself", "group", rpc.MembershipGroup, "error", err)
@@ -183,9 +204,10 @@ func (m *Membership) leave(me member) {
 // call sends one group request of this broker and types its answer.
 func call[R kmsg.Response](ctx context.Context, m *Membership, req kmsg.Request, extra time.Duration) (R, error) {
 	var none R
+	self, _ := m.cfg.Self()
 	resp, err := m.cfg.Forwarder.Forward(ctx, &rpc.ForwardRequest{
 		Target:  rpc.Target{Kind: rpc.TargetGroup, Group: rpc.MembershipGroup},
-		Client:  rpc.Client{Principal: "User:broker", ClientID: fmt.Sprintf("inkwell-broker-%d", m.cfg.Self.ID), Host: m.cfg.Self.host()},
+		Client:  rpc.Client{Principal: "User:broker", ClientID: fmt.Sprintf("inkwell-broker-%d", m.cfg.ID), Host: self.host()},
 		Request: req,
 	}, extra)
 	if err != nil {

@@ -130,7 +130,7 @@ func (g *group) with(change func()) {
 func join(g *group, id int32) *Membership {
 	f := New(Config{Metadata: g, Clock: clock.System, Jitter: func() float64 { return 0.5 }, Logger: slog.New(slog.DiscardHandler)})
 	return JoinMembership(MembershipConfig{
-		Self: peer(id), SessionTimeout: 9 * time.Second, Forwarder: f, Clock: clock.System, Logger: slog.New(slog.DiscardHandler),
+		ID: id, Self: func() (Peer, bool) { return peer(id), true }, SessionTimeout: 9 * time.Second, Forwarder: f, Clock: clock.System, Logger: slog.New(slog.DiscardHandler),
 	})
 }
 
@@ -145,7 +145,7 @@ func wantPeers(t *testing.T, m *Membership, ids ...int32) {
 		want = append(want, peer(id))
 	}
 	if diff := cmp.Diff(want, m.Peers()); diff != "" {
-		t.Errorf("peers of broker %d:\n%s", m.cfg.Self.ID, diff)
+		t.Errorf("peers of broker %d:\n%s", m.cfg.ID, diff)
 	}
 }
 
@@ -189,6 +189,53 @@ func TestBrokersLearnTheirPeers(t *testing.T) {
 		}
 		if len(g.members) != 0 {
 			t.Errorf("members %v did not leave", g.members)
+		}
+	})
+}
+
+// A broker whose epoch is fenced is no member: its place may be another process's. With a new epoch it is back, and its peers see that one.
+func TestAFencedBrokerIsNoMemberUntilItIsRegisteredAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroup()
+		a := join(g, 1)
+		var mu sync.Mutex
+		self, registered := peer(2), true
+		f := New(Config{Metadata: g, Clock: clock.System, Jitter: func() float64 { return 0.5 }, Logger: slog.New(slog.DiscardHandler)})
+		b := JoinMembership(MembershipConfig{ID: 2, Self: func() (Peer, bool) {
+			mu.Lock()
+			defer mu.Unlock()
+			return self, registered
+		}, SessionTimeout: 9 * time.Second, Forwarder: f, Clock: clock.System, Logger: slog.New(slog.DiscardHandler)})
+		time.Sleep(10 * time.Second)
+		wantPeers(t, a, 1, 2)
+		mu.Lock()
+		registered = false
+		mu.Unlock()
+		time.Sleep(10 * time.Second)
+		g.with(func() { // its session has ended
+			delete(g.members, "broker-2")
+			g.rebalance()
+		})
+		time.Sleep(time.Minute)
+		wantPeers(t, a, 1)
+		mu.Lock()
+		self.Epoch, registered = 777, true
+		mu.Unlock()
+		time.Sleep(10 * time.Second)
+		if peers := a.Peers(); len(peers) != 2 || peers[1].Epoch != 777 {
+			t.Errorf("got %+v", peers)
+		}
+		mu.Lock()
+		self.Epoch = 888 // fenced and registered between two heartbeats
+		mu.Unlock()
+		time.Sleep(10 * time.Second)
+		if peers := a.Peers(); len(peers) != 2 || peers[1].Epoch != 888 {
+			t.Errorf("got %+v", peers)
+		}
+		for _, m := range []*Membership{a, b} {
+			if err := m.Close(); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 }

@@ -24,7 +24,8 @@ type Identity struct {
 	Version       string
 }
 
-// Register tells the controller about this broker and returns the broker epoch that it serves under (BrokerRegistration, key 62).
+// Register tells the controller about this broker and returns the broker epoch that it serves under (BrokerRegistration, key 62). A process that starts takes the id
+// over at once, so that one that was killed is replaced without a pause; the one that was replaced, if it lives, waits here until ctx ends or its replacement is dead.
 // The broker's image shows the registration when it returns.
 func (f *Forwarder) Register(ctx context.Context, id Identity) (epoch int64, err error) {
 	req := kmsg.NewPtrBrokerRegistrationRequest()
@@ -40,6 +41,7 @@ func (f *Forwarder) Register(ctx context.Context, id Identity) (epoch int64, err
 		rl.Name, rl.Host, rl.Port, rl.SecurityProtocol = l.Name, l.Host, uint16(l.Port), l.SecurityProtocol
 		req.Listeners = append(req.Listeners, rl)
 	}
+	told := false
 	for {
 		resp, err := f.asBroker(ctx, id.ID, req)
 		if err != nil {
@@ -54,15 +56,18 @@ func (f *Forwarder) Register(ctx context.Context, id Identity) (epoch int64, err
 		if !errors.Is(err, kerr.DuplicateBrokerRegistration) {
 			return 0, err
 		}
-		// The broker of this id was killed a moment ago and its session has not ended, or there really are two.
-		f.cfg.Logger.Info("waiting for the session of an earlier broker with this id to end", "broker", id.ID)
+		if !told {
+			told = true
+			f.cfg.Logger.Error("another process registered with this broker id after this one and is alive; this one serves no producers until that one's session ends. Give one of them another --broker.id",
+				"broker", id.ID)
+		}
 		if sleepErr := clock.Sleep(ctx, f.cfg.Clock, registrationRetry); sleepErr != nil {
-			return 0, fmt.Errorf("%w; if no other broker has this id, wait until its session has ended, else choose another --broker.id", err)
+			return 0, fmt.Errorf("%w; another process registered with this id later and is alive: give one of them another --broker.id", err)
 		}
 	}
 }
 
-const registrationRetry = 250 * time.Millisecond
+const registrationRetry = time.Second
 
 // Heartbeat keeps a registration alive (BrokerHeartbeat, key 63). kerr.StaleBrokerEpoch or kerr.BrokerIDNotRegistered: the epoch is over. With leaving
 // the epoch ends at once, so that a restarted broker need not wait for its session.

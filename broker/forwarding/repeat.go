@@ -1,16 +1,35 @@
 package forwarding
 
 import (
+	"context"
 	"errors"
+	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/rpc"
 )
 
-// elsewhere are the errors that say: nothing was done, the coordinator is elsewhere or not there yet.
-var elsewhere = []*kerr.Error{kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress, kerr.NotController}
+// elsewhere are the errors that say: nothing was done, the coordinator is elsewhere, not there yet, or has too much to do.
+var elsewhere = []*kerr.Error{kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress, kerr.NotController, kerr.ThrottlingQuotaExceeded}
+
+// retriable gives an error that the time was over for the code that the clients of that API take for a reason to try again, whatever the reason was here:
+// many give up at codes that they do not expect.
+func retriable(kind rpc.TargetKind, err error) error {
+	if errors.Is(err, kafka.ErrClosed) {
+		return err
+	}
+	ended := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+	switch {
+	case kind == rpc.TargetController && nothingDone(err):
+		return fmt.Errorf("%w: %w", kerr.NotController, err)
+	case kind != rpc.TargetController && (nothingDone(err) || unknown(err) || ended):
+		return fmt.Errorf("%w: %w", kerr.CoordinatorNotAvailable, err)
+	}
+	return err
+}
 
 // nothingDone says that the request certainly had no effect, so that it may be repeated.
 func nothingDone(err error) bool {

@@ -77,7 +77,11 @@ func runDev(ctx context.Context, args []string) (err error) {
 		defer closeInto(&err, web.Close)
 	}
 	printBanner(br.Address(), data, b.store)
-	return waitForEnd(ctx, n.Failed())
+	if err := waitForEnd(ctx, n.Failed()); err != nil {
+		br.Abandon() // what waits for the node would wait in vain
+		return err
+	}
+	return nil
 }
 
 // printBanner says where everything is and what to paste.

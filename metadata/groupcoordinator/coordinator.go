@@ -175,7 +175,8 @@ func (r *reign) writeError(ctx context.Context, err error) *kerr.Error {
 	switch known := kafka.ErrorOf(err); known {
 	case kerr.KafkaStorageError:
 		return kerr.NotCoordinator
-	case kerr.RequestTimedOut, kerr.IllegalGeneration: // the latter: a later leader's generation is saved
+	case kerr.RequestTimedOut, kerr.ThrottlingQuotaExceeded, // consumers do not expect the latter
+		kerr.IllegalGeneration: // a later leader's generation is saved
 		return kerr.CoordinatorNotAvailable
 	default:
 		if known == kerr.UnknownServerError {
