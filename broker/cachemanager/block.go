@@ -23,6 +23,7 @@ type block struct {
 	uploaded   bool
 	start, end int64 // the range of the object; 0 for an upload
 	bytes      int64 // what it counts in its pool's lists
+	wanted     int64 // of these, what was asked for
 
 	refs  atomic.Int32  // the index's and the readers'
 	ready chan struct{} // closed when the bytes are there or err is set
@@ -52,7 +53,7 @@ type place struct {
 func placeOf(c *rpc.Coordinate) place { return place{c.Position, c.Bytes} }
 
 func newBlock(c *cache, object kafka.ObjectID, pool poolName, start, end int64) *block {
-	b := &block{c: c, object: object, pool: pool, start: start, end: end, bytes: end - start, ready: make(chan struct{}), checked: map[place]struct{}{}, segments: map[place]*segment{}}
+	b := &block{c: c, object: object, pool: pool, start: wholeBlock(start), end: end, bytes: end - wholeBlock(start), wanted: end - start, ready: make(chan struct{}), checked: map[place]struct{}{}, segments: map[place]*segment{}}
 	b.refs.Store(1)
 	return b
 }

@@ -64,11 +64,11 @@ func (c *cache) get(coord *rpc.Coordinate, name poolName, u urgency) *block {
 	start, end := c.clip(coord)
 	p := &c.pools[name]
 	var garbage []*slab.Buffer
-	if !c.makeRoom(name, end-start, u, &garbage) {
+	if !c.makeRoom(name, end-wholeBlock(start), u, &garbage) {
 		// Read-ahead of pieces for want of room would break up the objects that are read next.
 		pieces := u == demand || end-start > p.limit/2
-		start, end = wholeBlock(coord.Position), coord.Position+int64(coord.Bytes)
-		if !pieces || !c.makeRoom(name, end-start, u, &garbage) {
+		start, end = coord.Position, coord.Position+int64(coord.Bytes)
+		if !pieces || !c.makeRoom(name, end-wholeBlock(start), u, &garbage) {
 			c.mu.Unlock()
 			releaseAll(garbage)
 			return nil
@@ -132,7 +132,7 @@ func (c *cache) clip(coord *rpc.Coordinate) (start, end int64) {
 			end = min(end, b.start)
 		}
 	}
-	return wholeBlock(start), end
+	return start, end
 }
 
 // wholeBlock makes a range begin with a block of the disk: a local folder's bytes come past the page cache then, into their place.

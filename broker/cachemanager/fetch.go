@@ -54,6 +54,9 @@ const (
 	leastPatience = time.Second
 	findBackoff   = 50 * time.Millisecond
 	maxAttempts   = 8
+	// othersPatience is how long partitions that can be read wait for the coordinator of one whose coordinates are not known. While the Metadata cluster is
+	// away, reads of what is known go on.
+	othersPatience = 500 * time.Millisecond
 	// errorPause keeps a client that asks again at once from causing a GET each time.
 	errorPause = 100 * time.Millisecond
 )
@@ -265,6 +268,10 @@ func (f *fetch) resolve() {
 		}
 		c.p.mu.Unlock()
 	}
+	if len(asks) == 0 {
+		return
+	}
+	others := f.available() >= max(1, f.req.MinBytes)
 	for wait := findBackoff; len(asks) > 0; wait *= 2 {
 		finds := f.m.findAll(asks)
 		var again []findAsk
@@ -272,7 +279,12 @@ func (f *fetch) resolve() {
 		patient := true
 		for i, find := range finds {
 			c := unknown[i]
-			if patient = f.waitFor(find.done); !patient {
+			if others {
+				patient = f.waitUntil(find.done, find.since.Add(othersPatience))
+			} else {
+				patient = f.waitFor(find.done)
+			}
+			if !patient {
 				c.unavailable(errors.New("the coordinator does not answer in time"))
 				continue
 			}
@@ -283,7 +295,7 @@ func (f *fetch) resolve() {
 			}
 			c.resolved(&find.result)
 		}
-		if !patient || len(again) == 0 || !f.sleep(wait) {
+		if others || !patient || len(again) == 0 || !f.sleep(wait) {
 			return
 		}
 		asks, unknown = again, still
@@ -339,6 +351,29 @@ func (f *fetch) waitFor(done <-chan struct{}) bool {
 	case <-done:
 		return true
 	case <-f.patience():
+	case <-f.ctx.Done():
+	case <-f.m.ctx.Done():
+	}
+	return false
+}
+
+// waitUntil waits for done no longer than to a point in time, which may be past.
+func (f *fetch) waitUntil(done <-chan struct{}, end time.Time) bool {
+	select {
+	case <-done:
+		return true
+	default:
+	}
+	left := end.Sub(f.m.cfg.Clock.Now())
+	if left <= 0 {
+		return false
+	}
+	t := f.m.cfg.Clock.NewTimer(left)
+	defer t.Stop()
+	select {
+	case <-done:
+		return true
+	case <-t.C:
 	case <-f.ctx.Done():
 	case <-f.m.ctx.Done():
 	}

@@ -3,6 +3,7 @@ package cachemanager
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -12,6 +13,7 @@ import (
 
 // find is one partition's part of a Find Segment call; concurrent readers of the same offset share it.
 type find struct {
+	since  time.Time
 	done   chan struct{} // closed when the fields below are set
 	result rpc.FindSegmentResult
 	err    error
@@ -33,7 +35,7 @@ func (m *Manager) findAll(asks []findAsk) []*find {
 		a.p.mu.Lock()
 		f := a.p.finds[a.offset]
 		if f == nil {
-			f = &find{done: make(chan struct{})}
+			f = &find{since: m.cfg.Clock.Now(), done: make(chan struct{})}
 			a.p.finds[a.offset] = f
 			mine = append(mine, i)
 		}

@@ -75,7 +75,7 @@ func (c *cache) consumed(b *block, s *segment, c0 *rpc.Coordinate) {
 	}
 	s.done = true
 	b.doneBytes += int64(c0.Bytes)
-	if b.list != nil && b.doneBytes*10 >= b.bytes*9 {
+	if b.list != nil && b.doneBytes*10 >= b.wanted*9 {
 		if p := &c.pools[b.pool]; b.list != &p.consumed {
 			c.touch(b)
 			b.moveTo(&p.consumed)
