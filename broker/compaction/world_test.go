@@ -286,6 +286,6 @@ func wantNoOutputs(t testing.TB, w *world) {
 }
 
 // codecs has each once, and none most often: compressing small batches is what such a test would spend its time with.
-var codecs = []recordbatch.Codec{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, recordbatch.Gzip, recordbatch.Snappy, recordbatch.LZ4, recordbatch.Zstd}
+var codecs = append(make([]recordbatch.Codec, 60), recordbatch.Gzip, recordbatch.Snappy, recordbatch.LZ4, recordbatch.Zstd)
 
 var errBoom = errors.New("boom")
