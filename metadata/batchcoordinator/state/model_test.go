@@ -20,6 +20,12 @@ type model struct {
 	gone       map[kafka.ObjectID]bool // reported as deleted
 	sequence   int64
 	lease      int64
+
+	enabled bool
+	second  int64 // epoch of the second broker
+	clock   int64 // of drive
+	leases  []*modelLease
+	outputs map[kafka.ObjectID]bool // that jobs wrote
 }
 
 type modelPartition struct {
@@ -43,7 +49,7 @@ var modelPartitions = []kafka.TopicIDPartition{
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &model{partitions: map[kafka.TopicIDPartition]*modelPartition{}, deleted: map[kafka.TopicID]bool{}, accepted: map[string]bool{},
-			objects: map[kafka.ObjectID]bool{}, gone: map[kafka.ObjectID]bool{}}
+			objects: map[kafka.ObjectID]bool{}, gone: map[kafka.ObjectID]bool{}, outputs: map[kafka.ObjectID]bool{}, second: 100}
 		one, two := memstore.New(), memstore.New()
 		machine := New()
 		index := uint64(0)
@@ -66,6 +72,16 @@ func TestModel(t *testing.T) {
 			"retention": func(t *rapid.T) { m.retention(t, apply) },
 			"topic":     func(t *rapid.T) { m.deleteTopic(t, apply) },
 			"work":      func(t *rapid.T) { m.work(t, apply) },
+			"enable":    func(t *rapid.T) { m.enable(t, apply) },
+			"grant":     func(t *rapid.T) { m.grant(t, apply, one) },
+			"grant 2":   func(t *rapid.T) { m.grant(t, apply, one) },
+			"finish":    func(t *rapid.T) { m.finishWork(t, apply) },
+			"finish 2":  func(t *rapid.T) { m.finishWork(t, apply) },
+			"fail":      func(t *rapid.T) { m.failWork(t, apply) },
+			"fence":     func(t *rapid.T) { m.fenceSecond(t, apply) },
+			"plan":      func(t *rapid.T) { m.plan(t, apply, one) },
+			"drive":     func(t *rapid.T) { m.drive(t, apply, one) },
+			"retry":     func(t *rapid.T) { m.retry(t, apply) },
 			"":          func(t *rapid.T) { m.compare(t, one) },
 		})
 	})
@@ -233,6 +249,7 @@ func (m *model) work(t *rapid.T, apply applyFunc) {
 }
 
 func (m *model) compare(t *rapid.T, s *memstore.Store) {
+	checkWork(t, s)
 	refs := map[kafka.ObjectID]int64{}
 	for _, tp := range modelPartitions {
 		if m.deleted[tp.ID] {
@@ -255,6 +272,9 @@ func (m *model) compare(t *rapid.T, s *memstore.Store) {
 		}
 		if m.gone[id] && refs[id] > 0 {
 			t.Fatalf("object %s was deleted with %d references", id, refs[id])
+		}
+		if !ok && m.outputs[id] {
+			continue // a job's output that is gone was known here alone: nobody asks
 		}
 		if Released(s, id) != (refs[id] == 0) {
 			t.Fatalf("object %s: released %v with %d references", id, refs[id] != 0, refs[id])
