@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -76,6 +77,9 @@ func (m *Membership) Close() error {
 	return nil
 }
 
+// rejoinPause keeps a group that cannot agree from keeping its coordinator busy.
+const rejoinPause = 50 * time.Millisecond
+
 // errUnregistered says that this broker has no broker epoch now.
 var errUnregistered = errors.New("this broker is not registered")
 
@@ -83,6 +87,7 @@ var errUnregistered = errors.New("this broker is not registered")
 type member struct {
 	id         string
 	generation int32
+	asks       int64 // for a new assignment
 }
 
 func (m *Membership) run(ctx context.Context) {
@@ -96,6 +101,7 @@ func (m *Membership) run(ctx context.Context) {
 			me = member{generation: -1}
 			_ = clock.Sleep(ctx, m.cfg.Clock, m.cfg.SessionTimeout/10) // ends early only with ctx, which the loop looks at
 		case errors.Is(err, kerr.RebalanceInProgress): // join again as the same member
+			_ = clock.Sleep(ctx, m.cfg.Clock, rejoinPause)
 		case errors.Is(err, kerr.MemberIDRequired):
 		default:
 			m.cfg.Logger.Warn("membership: joining again", "group", rpc.MembershipGroup, "error", err)
@@ -121,7 +127,7 @@ func (m *Membership) joinAndStay(ctx context.Context, me *member) error {
 	join.SessionTimeoutMillis = int32(m.cfg.SessionTimeout.Milliseconds())
 	join.RebalanceTimeoutMillis = join.SessionTimeoutMillis
 	p := kmsg.NewJoinGroupRequestProtocol()
-	p.Name, p.Metadata = membershipProtocol, self.encode()
+	p.Name, p.Metadata = membershipProtocol, self.encodeAsking(me.asks)
 	join.Protocols = append(join.Protocols, p)
 	joined, err := call[*kmsg.JoinGroupResponse](ctx, m, join, 2*m.cfg.SessionTimeout)
 	if err != nil {
@@ -151,6 +157,11 @@ func (m *Membership) joinAndStay(ctx context.Context, me *member) error {
 	peers, err := decodePeers(synced.MemberAssignment)
 	if err != nil {
 		return fmt.Errorf("the assignment of generation %d: %w", me.generation, err)
+	}
+	if !slices.ContainsFunc(peers, func(p Peer) bool { return p.ID == self.ID && p.Epoch == self.Epoch }) {
+		// A static member that replaces another gets that one's assignment, without a rebalance: peers would look for this broker where the other was.
+		me.asks++
+		return fmt.Errorf("the assignment of generation %d does not have this broker's epoch %d: %w", me.generation, self.Epoch, kerr.RebalanceInProgress)
 	}
 	m.setPeers(peers)
 	m.cfg.Logger.Info("membership: joined", "group", rpc.MembershipGroup, "generation", me.generation, "brokers", len(m.Peers()))

@@ -62,8 +62,9 @@ func (g *group) Forward(ctx context.Context, req *rpc.ForwardRequest) (*rpc.Forw
 	resp := req.Request.ResponseKind()
 	switch m := req.Request.(type) {
 	case *kmsg.JoinGroupRequest:
-		if string(g.members[*m.InstanceID]) != string(m.Protocols[0].Metadata) {
-			g.members[*m.InstanceID] = m.Protocols[0].Metadata
+		old, known := g.members[*m.InstanceID]
+		g.members[*m.InstanceID] = m.Protocols[0].Metadata
+		if !known || m.MemberID != "" && string(old) != string(m.Protocols[0].Metadata) { // a static member's place is taken without a rebalance
 			g.rebalance()
 		}
 		joined := resp.(*kmsg.JoinGroupResponse)
@@ -233,6 +234,29 @@ func TestAFencedBrokerIsNoMemberUntilItIsRegisteredAnew(t *testing.T) {
 			t.Errorf("got %+v", peers)
 		}
 		for _, m := range []*Membership{a, b} {
+			if err := m.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// A broker that was killed and is back, perhaps elsewhere, takes its old member's place. Its peers must learn where it is now.
+func TestARestartedBrokerIsSeenWhereItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroup()
+		a := join(g, 1)
+		elsewhere := peer(2)
+		g.with(func() { g.members["broker-2"] = elsewhere.encode() }) // was killed
+		time.Sleep(10 * time.Second)
+		elsewhere.Epoch, elsewhere.Listeners[0].Port = 999, 19092
+		f := New(Config{Metadata: g, Clock: clock.System, Jitter: func() float64 { return 0.5 }, Logger: slog.New(slog.DiscardHandler)})
+		b := JoinMembership(MembershipConfig{ID: 2, Self: func() (Peer, bool) { return elsewhere, true }, SessionTimeout: 9 * time.Second, Forwarder: f, Clock: clock.System, Logger: slog.New(slog.DiscardHandler)})
+		time.Sleep(10 * time.Second)
+		for _, m := range []*Membership{a, b} {
+			if diff := cmp.Diff([]Peer{peer(1), elsewhere}, m.Peers()); diff != "" {
+				t.Errorf("peers of broker %d:\n%s", m.cfg.ID, diff)
+			}
 			if err := m.Close(); err != nil {
 				t.Error(err)
 			}

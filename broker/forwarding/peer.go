@@ -40,6 +40,9 @@ func (p Peer) encode() []byte {
 	return b
 }
 
+// encodeAsking is encode with a number that nobody reads: the coordinator sees other metadata than before and rebalances.
+func (p Peer) encodeAsking(number int64) []byte { return wire.AppendSint(p.encode(), 7, number) }
+
 // appendPeer adds one member's metadata to an assignment, which is a repeated field 1 of them.
 func appendPeer(assignment, metadata []byte) []byte {
 	return wire.AppendMessage(assignment, 1, func(b []byte) []byte { return append(b, metadata...) })
