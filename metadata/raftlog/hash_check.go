@@ -22,7 +22,7 @@ const (
 	maxHashBytes = 16 << 20
 	maxHashKeys  = 100_000
 	// hashWaitTicks is how long a leader waits for the others' hashes.
-	hashWaitTicks = 100
+	hashWaitTicks = 50
 )
 
 // hashCheck is a check under way, on the leader.
@@ -31,6 +31,7 @@ type hashCheck struct {
 	began  int    // tick
 	index  uint64 // 0 until it is applied here
 	hashes map[int32][sha256.Size]byte
+	early  []func() // hashes of replicas that were faster than this one
 }
 
 // ownHash is what this replica knows of the last check.
@@ -92,10 +93,14 @@ func (g *group) decideHash() {
 // onHash is another replica's hash.
 func (g *group) onHash(from int32, b []byte) {
 	index, n := binary.Uvarint(b)
-	if c := g.hashing; c != nil && n > 0 && len(b) == n+sha256.Size && (c.index == 0 || index == c.index) && index > 0 {
-		if c.index == 0 {
-			return // it was faster than this replica; the next check has it
-		}
+	c := g.hashing
+	if c == nil || n <= 0 || len(b) != n+sha256.Size {
+		return
+	}
+	if c.index == 0 && len(c.early) < len(members(g.conf)) {
+		c.early = append(c.early, func() { g.onHash(from, b) })
+	}
+	if c.index == index {
 		c.hashes[from] = [sha256.Size]byte(b[n:])
 	}
 }
@@ -111,17 +116,20 @@ func (g *group) applyControl(index uint64, e controlEntry) {
 			g.own = ownHash{index: index}
 			if c := g.hashing; c != nil && c.index == 0 {
 				c.index = index
+				for _, take := range c.early {
+					take()
+				}
 			}
 		})
-		select {
-		case n.hashSlot <- struct{}{}:
-		default:
-			return // one at a time on a node; the others have enough to compare
-		}
 		v, place := g.consistently(n.store.NewView)
 		n.workers.Go(func() {
-			defer func() { <-n.hashSlot }()
-			g.hashPart(v, place, index, cursor)
+			select {
+			case n.hashSlot <- struct{}{}: // one at a time on a node
+				defer func() { <-n.hashSlot }()
+				g.hashPart(v, place, index, cursor)
+			case <-n.ctx.Done():
+				v.Close()
+			}
 		})
 	case controlVerdict:
 		at, size := binary.Uvarint(e.body)

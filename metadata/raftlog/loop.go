@@ -149,6 +149,13 @@ func (g *group) step(m *pb.Message) {
 			g.onQuiesce(m)
 			return
 		}
+	case pb.MsgHeartbeatResp:
+		if c := m.GetContext(); len(c) == 1 && c[0] == wakeMark {
+			g.wakeUp()
+			m = &pb.Message{Type: m.Type, From: m.From, To: m.To, Term: m.Term}
+		} else if g.quiesced && m.GetTerm() <= g.seenTerm {
+			return
+		}
 	}
 	if g.quiesced {
 		g.wakeUp()

@@ -136,11 +136,16 @@ func (g *group) caughtUp(node int32) error {
 			return
 		}
 		err = nil
-		if !pr.RecentActive || pr.State == tracker.StateSnapshot || pr.Match+promoteLag < last {
+		if !current(pr, last) {
 			err = fmt.Errorf("%s: node %d is at index %d of %d: %w", g.name, node, pr.Match, last, ErrNotCaughtUp)
 		}
 	})
 	return err
+}
+
+// current says whether a replica is sent entries as they come, and lacks few. One that is probed may turn out to need a snapshot.
+func current(pr tracker.Progress, last uint64) bool {
+	return pr.RecentActive && pr.State == tracker.StateReplicate && pr.Match+promoteLag >= last
 }
 
 // inEffect says whether the members are as the change wants them.

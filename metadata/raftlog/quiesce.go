@@ -143,6 +143,7 @@ func (g *group) onQuiesce(m *pb.Message) {
 	g.wakeUp()
 	_ = g.raw.Step(&pb.Message{Type: pb.MsgHeartbeat.Enum(), From: m.From, To: m.To, Term: m.Term, Commit: new(min(m.GetCommit(), last))})
 	g.stepped(m)
+	g.poke()
 }
 
 // quiesce ends the group's ticks, as long as the nodes that it rests on are heard.
@@ -174,14 +175,17 @@ func (g *group) wakeUp() {
 	g.node.awaken(g)
 }
 
-// poke wakes the leader by the answer to a heartbeat that it did not send.
+// wakeMark is the context of an answer to a heartbeat that wakes a leader. An ordinary one may be late, and does not.
+const wakeMark = 'W'
+
+// poke wakes the leader.
 func (g *group) poke() {
 	status := g.raw.BasicStatus()
 	if status.Lead == raft.None || status.Lead == status.ID {
 		return
 	}
 	term := status.GetTerm()
-	g.node.outgoing = append(g.node.outgoing, Message{Group: g.id, Raft: &pb.Message{Type: pb.MsgHeartbeatResp.Enum(), From: &status.ID, To: &status.Lead, Term: &term}})
+	g.node.outgoing = append(g.node.outgoing, Message{Group: g.id, Raft: &pb.Message{Type: pb.MsgHeartbeatResp.Enum(), From: &status.ID, To: &status.Lead, Term: &term, Context: []byte{wakeMark}}})
 }
 
 // onEnded takes a group that does not go on out of what others rely on.

@@ -49,11 +49,13 @@ func (n *Node) awaken(g *group) {
 
 func (g *group) tick() {
 	if g.leads {
+		g.idle++
+		if g.maybeQuiesce(); g.quiesced {
+			return // before the heartbeat of this tick, which would wake the others
+		}
 		g.raw.Tick()
 		g.checkReads(1)
 		g.checkHash()
-		g.idle++
-		g.maybeQuiesce()
 		return
 	}
 	g.raw.TickQuiesced()

@@ -122,7 +122,7 @@ func (g *group) successor(given map[int32]int, round int) int32 {
 	last := lastIndex(g.storage.Group)
 	g.raw.WithProgress(func(id uint64, kind raft.ProgressType, pr tracker.Progress) {
 		node := NodeOf(id)
-		if node == g.node.cfg.NodeID || kind == raft.ProgressTypeLearner || !pr.RecentActive || pr.State == tracker.StateSnapshot || pr.Match+promoteLag < last {
+		if node == g.node.cfg.NodeID || kind == raft.ProgressTypeLearner || !current(pr, last) {
 			return
 		}
 		list = append(list, candidate{node, last - min(last, pr.Match)})
