@@ -86,7 +86,7 @@ func readSegment(c *rpc.Coordinate, data []byte) (*segment, error) {
 		if b.Magic() != 2 || b.LastOffsetDelta() < 0 {
 			return nil, fmt.Errorf("byte %d: %w: magic %d", len(data)-len(rest), kerr.CorruptMessage, b.Magic())
 		}
-		if crc := b.ComputeCRC(); crc != b.CRC() {
+		if crc := b.ComputeColdCRC(); crc != b.CRC() {
 			return nil, fmt.Errorf("byte %d: %w: CRC %08x, computed %08x", len(data)-len(rest), kerr.CorruptMessage, b.CRC(), crc)
 		}
 		if err := s.stamp(b); err != nil {
