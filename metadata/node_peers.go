@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -83,17 +82,21 @@ const statusAge = 400 * time.Millisecond
 
 // ownStatus is what this node tells its peers.
 type ownStatus struct {
-	mu      sync.Mutex // guards what follows
+	turn    chan struct{} // holds one; in it: whoever looks at what follows. Not a mutex: looking waits for the event loop, and with it for the disk
 	at      time.Time
 	version uint64
 	groups  []rpc.GroupStatus
 }
 
 // NodeStatus implements rpc.NodePeers.
-func (n *Node) NodeStatus(_ context.Context, req *rpc.NodeStatusRequest) (*rpc.NodeStatusResponse, error) {
+func (n *Node) NodeStatus(ctx context.Context, req *rpc.NodeStatusRequest) (*rpc.NodeStatusResponse, error) {
 	s := &n.status
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("node %d is busy: %w", n.cfg.ID, context.Cause(ctx))
+	}
 	if now := n.cfg.Clock.Now(); s.version == 0 || now.Sub(s.at) >= statusAge || now.Before(s.at) {
 		groups, err := n.groupStatuses()
 		if err != nil {

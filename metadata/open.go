@@ -21,7 +21,7 @@ func Open(ctx context.Context, cfg Config) (n *Node, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	n = &Node{cfg: cfg, failed: make(chan error, 1), tenants: map[kafka.ClusterID]*tenant{}, changed: make(chan struct{}), transport: &lateTransport{}}
+	n = &Node{cfg: cfg, failed: make(chan error, 1), tenants: map[kafka.ClusterID]*tenant{}, changed: make(chan struct{}), transport: &lateTransport{}, status: ownStatus{turn: make(chan struct{}, 1)}}
 	n.layout.Store(emptyView().layout())
 	n.peers = newPeers(cfg.Clock, n.dialNode)
 	following, cancel := context.WithCancel(context.Background())

@@ -24,9 +24,9 @@ type partitionHistory struct {
 	offsets map[string]int64 // by value
 	acked   map[string]int64 // by value; -1 where the ack named no offset
 	order   map[string][]string
-	ranks   map[string]int // of a value in its producer's order
-	newest  map[string]int64
-	readers map[string]int64 // next offset of each
+	ranks   map[string]int    // of a value in its producer's order
+	newest  map[string]string // by producer: the last value that was acknowledged
+	readers map[string]int64  // next offset of each
 	marks   map[string]watermarks
 	deleted int64 // records below were deleted on purpose
 }
@@ -43,7 +43,7 @@ func (h *History) partition(name string) *partitionHistory {
 	if p == nil {
 		p = &partitionHistory{
 			values: map[int64]string{}, offsets: map[string]int64{}, acked: map[string]int64{}, order: map[string][]string{}, ranks: map[string]int{},
-			newest: map[string]int64{}, readers: map[string]int64{}, marks: map[string]watermarks{},
+			newest: map[string]string{}, readers: map[string]int64{}, marks: map[string]watermarks{},
 		}
 		h.partitions[name] = p
 	}
@@ -77,10 +77,13 @@ func (h *History) Acked(partition, producer string, base int64, values ...string
 		if err := p.place(partition, offset, v); err != nil {
 			return err
 		}
-		if newest, ok := p.newest[producer]; ok && offset <= newest {
-			return fmt.Errorf("non-monotonic send: %s of %s is at offset %d, an earlier value at %d", v, producer, offset, newest)
+		newest, ok := p.newest[producer]
+		if at := p.offsets[newest]; ok && (p.ranks[v] < p.ranks[newest]) != (offset < at) && v != newest {
+			return fmt.Errorf("non-monotonic send: %s of %s is at offset %d, %s at %d", v, producer, offset, newest, at)
 		}
-		p.newest[producer] = offset
+		if !ok || p.ranks[v] > p.ranks[newest] { // answers may come in another order than the batches were sent
+			p.newest[producer] = v
+		}
 	}
 	return nil
 }

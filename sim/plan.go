@@ -36,7 +36,7 @@ type Plan struct {
 func NewPlan(seed uint64) Plan {
 	r := Source{seed}.Rand("plan")
 	p := Plan{
-		Seed: seed, MetadataNodes: 1, Clusters: 2, Brokers: 1 + r.Int32N(2), BatchCoordinator: 1 + r.Int32N(2), GroupCoordinator: 1,
+		Seed: seed, MetadataNodes: []int32{1, 3, 3, 3}[r.IntN(4)], Clusters: 2, Brokers: 1 + r.Int32N(2), BatchCoordinator: 1 + r.Int32N(2), GroupCoordinator: 1,
 		Partitions: 1 + r.Int32N(3), Producers: 1, Members: 1 + r.IntN(2), Readers: 1,
 		Latency: time.Duration(1+r.IntN(5)) * time.Millisecond, GiveUp: time.Duration(5+r.IntN(60)) * time.Second,
 		StoreLatency: time.Duration(1+r.IntN(40)) * time.Millisecond, Pace: time.Duration(200+r.IntN(2000)) * time.Millisecond,

@@ -36,13 +36,14 @@ func (w *World) newProcess(p *process) *process {
 
 // incarnation is one start of a process.
 type incarnation struct {
-	p      *process
-	number int
-	clock  *processClock
-	dead   atomic.Bool // killed: nothing that it does is seen by anybody
-	ctx    context.Context
-	end    context.CancelFunc
-	over   chan struct{} // closed when every goroutine has ended
+	p       *process
+	number  int
+	clock   *processClock
+	serving atomic.Bool
+	dead    atomic.Bool // killed: nothing that it does is seen by anybody
+	ctx     context.Context
+	end     context.CancelFunc
+	over    chan struct{} // closed when every goroutine has ended
 
 	mu     sync.Mutex // guards what follows
 	paused chan struct{}
@@ -95,6 +96,7 @@ func (i *incarnation) live() {
 		return
 	}
 	i.p.w.trace.Add("serves", i.name())
+	i.serving.Store(true)
 	select {
 	case <-i.ctx.Done():
 	case err := <-failed:
@@ -235,10 +237,19 @@ func (p *process) jump(d time.Duration) {
 	}
 }
 
-func (p *process) up() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.current != nil
+// awaitServing waits for the first start.
+func (p *process) awaitServing(ctx context.Context) error {
+	for {
+		p.mu.Lock()
+		serving := p.current != nil && p.current.serving.Load()
+		p.mu.Unlock()
+		if serving {
+			return nil
+		}
+		if err := sleep(ctx, 10*time.Millisecond); err != nil {
+			return fmt.Errorf("%s: %w", p.host, err)
+		}
+	}
 }
 
 // logger writes warnings into the trace, and takes what may never be logged as a violation.

@@ -31,7 +31,21 @@ func (w *World) newMetadataNode(id int32) *metadataNode {
 	return n
 }
 
-func (n *metadataNode) address() string { return n.host + ":9192" }
+func (n *metadataNode) address() string     { return n.host + ":9192" }
+func (n *metadataNode) raftAddress() string { return n.host + ":9193" }
+
+// others are where a node looks for the cluster. The first start of the first node makes it.
+func (n *metadataNode) others(inc *incarnation) (addresses []string) {
+	if n.id == 1 && inc.number == 1 {
+		return nil
+	}
+	for _, o := range n.w.nodes {
+		if o != n {
+			addresses = append(addresses, o.address())
+		}
+	}
+	return addresses
+}
 
 func (n *metadataNode) open(ctx context.Context, inc *incarnation) (func() error, <-chan error, error) {
 	source := Source{n.w.source.Rand(inc.name()).Uint64()}
@@ -39,11 +53,18 @@ func (n *metadataNode) open(ctx context.Context, inc *incarnation) (func() error
 		ID: n.id, FS: n.disk.fs(), Dir: "metadata", Listener: n.w.net.Listen(n.host, n.address()), Advertised: n.address(),
 		Clock: inc.clock, NewRand: source.Rands("rand"), NewUUID: source.UUIDs("uuid"), Logger: inc.logger(),
 	}
+	if n.w.plan.MetadataNodes > 1 {
+		cfg.RaftListener, cfg.RaftAdvertised, cfg.Dial = n.w.net.Listen(n.host, n.raftAddress()), n.raftAddress(), n.w.net.Dialer(n.host, inc.alive)
+		cfg.Join, cfg.ClusterSecret = n.others(inc), []byte("a secret of the simulation")
+	}
 	cfg.Limits.RetentionCheckInterval = n.w.plan.RetentionCheck
 	cfg.Limits.ObjectDeleteDelay = n.w.plan.ObjectDeleteDelay
 	cfg.Groups.InitialRebalanceDelay = 100 * time.Millisecond
 	node, err := metadata.Open(ctx, cfg)
 	if err != nil {
+		if cfg.RaftListener != nil {
+			err = errors.Join(err, cfg.RaftListener.Close())
+		}
 		return nil, nil, errors.Join(err, cfg.Listener.Close())
 	}
 	return node.Close, node.Failed(), nil

@@ -123,8 +123,11 @@ func (w *World) build(ctx context.Context) error {
 	for id := range w.plan.MetadataNodes {
 		w.nodes = append(w.nodes, w.newMetadataNode(id+1))
 	}
-	for _, n := range w.nodes {
+	for _, n := range w.nodes { // one after the other: each joins those before
 		n.start()
+		if err := n.awaitServing(ctx); err != nil {
+			return err
+		}
 	}
 	admin := client.NewAdmin(client.AdminConfig{Addresses: w.metadataAddresses(), Dial: w.net.Dialer("admin", func() bool { return true }), Logger: slog.New(slog.DiscardHandler)})
 	for i := range w.plan.Clusters {
