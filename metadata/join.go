@@ -59,7 +59,7 @@ func refused(err error) bool {
 func (n *Node) registrationRequest() (*rpc.RegisterNodeRequest, error) {
 	req := &rpc.RegisterNodeRequest{
 		ClusterID: n.identity.ClusterID, Node: rpc.PeerNode{ID: n.cfg.ID, RaftAddress: n.cfg.RaftAdvertised}, DirectoryID: n.identity.DirectoryID,
-		Version: n.cfg.Version, Rack: n.cfg.Rack, FeatureLevel: topics.NewestFeatureLevel,
+		Version: n.cfg.Version, Rack: n.cfg.Rack, FeatureLevel: n.cfg.MaxFeatureLevel,
 	}
 	if n.cfg.Listener != nil {
 		self, err := n.self()

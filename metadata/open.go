@@ -72,7 +72,7 @@ func (n *Node) openLogs() (err error) {
 	}); err != nil {
 		return err
 	}
-	group := raftlog.GroupConfig{ID: state.ClusterMetadataGroup, Name: topics.ClusterMetadata + "-0", Machine: state.Machine{}, Topic: raftlog.TopicConfig{Compacted: true}}
+	group := raftlog.GroupConfig{ID: state.ClusterMetadataGroup, Name: topics.ClusterMetadata + "-0", Machine: state.Machine{MaxFeatureLevel: n.cfg.MaxFeatureLevel}, Topic: raftlog.TopicConfig{Compacted: true}}
 	if n.identity.ClusterID == "" {
 		group.Voters = []int32{n.cfg.ID} // a new cluster, or the folder of one node from before there were several
 	}
@@ -81,7 +81,7 @@ func (n *Node) openLogs() (err error) {
 	}
 	n.clusters, err = clustercontroller.New(clustercontroller.Config{
 		NodeID: n.cfg.ID, Log: n.clusterLog, Clock: n.cfg.Clock, NewUUID: n.cfg.NewUUID, NewCredential: authentication.NewCredential, Logger: n.cfg.Logger,
-		Replicas: n.cfg.Replicas, MetadataReplicas: n.cfg.MetadataReplicas, Alive: n.alive,
+		MaxFeatureLevel: n.cfg.MaxFeatureLevel, Replicas: n.cfg.Replicas, MetadataReplicas: n.cfg.MetadataReplicas, Alive: n.alive,
 	})
 	return err
 }

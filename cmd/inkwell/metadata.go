@@ -61,7 +61,10 @@ func (m *metadataSettings) config(logger *slog.Logger, registry *prometheus.Regi
 
 // runMetadata is a node of the Metadata Kafka Cluster.
 func runMetadata(ctx context.Context, args []string) (err error) {
-	s := settings.New("metadata", "A node of the Metadata Kafka Cluster, which serves many Inkless clusters. It touches no object storage.")
+	if len(args) > 0 && args[0] == "nodes" {
+		return runMetadataNodes(ctx, args[1:])
+	}
+	s := settings.New("metadata", "A node of the Metadata Kafka Cluster, which serves many Inkless clusters. It touches no object storage. `inkwell metadata nodes` administers the nodes.")
 	var common common
 	var m metadataSettings
 	var id int64
@@ -71,6 +74,8 @@ func runMetadata(ctx context.Context, args []string) (err error) {
 	s.String(&listenAddr, "listen", "127.0.0.1:9192", "address for brokers and administrators", address)
 	s.String(&advertise, "advertise", "", "HOST:PORT that brokers and administrators are told; empty means the --listen address", optionalAddress)
 	s.String(&adminPassword, "admin.password", "", "password of the user admin (SCRAM-SHA-512); without one every connection without a login is an administrator's, and --listen must be a loopback address", nil)
+	var peers peerSettings
+	peers.define(s)
 	m.defineCoordinators(s, 3*time.Second)
 	common.define(s)
 	if err := errors.Join(s.Load(args, os.Environ(), os.Stdout), noArguments(s)); err != nil {
@@ -91,6 +96,11 @@ func runMetadata(ctx context.Context, args []string) (err error) {
 	}
 	cfg := m.config(logger, registry)
 	cfg.ID, cfg.FS, cfg.Dir, cfg.Listener, cfg.Advertised, cfg.AdminPassword = int32(id), vfs.Default, filepath.Join(data, "metadata"), l, advertise, adminPassword
+	closePeers, err := peers.apply(&cfg)
+	if err != nil {
+		return err
+	}
+	defer closePeers()
 	n, err := metadata.Open(ctx, cfg)
 	if err != nil {
 		return err

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/inkwell-project/inkwell/internal/settings"
+	"github.com/inkwell-project/inkwell/metadata"
+)
+
+// peerSettings are the settings of a metadata node that has others beside it.
+type peerSettings struct {
+	raftListen       string
+	raftAdvertise    string
+	join             string
+	secretFile       string
+	rack             string
+	replicas         int64
+	metadataReplicas int64
+}
+
+func (p *peerSettings) define(s *settings.Set) {
+	s.String(&p.raftListen, "raft.listen", "", "address for the other nodes of the Metadata cluster; empty means that there are none", optionalAddress)
+	s.String(&p.raftAdvertise, "raft.advertise", "", "HOST:PORT that the other nodes are told; empty means the --raft.listen address", optionalAddress)
+	s.String(&p.join, "join", "", "--listen addresses of nodes of the cluster that this node joins, HOST:PORT[,HOST:PORT...]; empty makes a new cluster in an empty folder", optionalAddresses)
+	s.String(&p.secretFile, "cluster.secret.file", "", "file with the secret that all nodes of the cluster share and prove themselves with; without one --raft.listen must be a loopback address", nil)
+	s.String(&p.rack, "rack", "", "this node's rack or zone, as Kafka's tools show it", nil)
+	s.Int(&p.replicas, "replication.factor", 3, 1, 7, "replicas of each partition, where there are so many nodes; 1, 3, 5 or 7, the same on all nodes")
+	s.Int(&p.metadataReplicas, "metadata.replication.factor", 3, 1, 7, "voters of __cluster_metadata, where there are so many nodes; 1, 3, 5 or 7, the same on all nodes")
+}
+
+func optionalAddresses(v string) error {
+	if v == "" {
+		return nil
+	}
+	return addresses(v)
+}
+
+// minSecretBytes keeps secrets from being guessed: the handshake can be tried by whoever reaches the port.
+const minSecretBytes = 16
+
+// apply fills in cfg. The returned function closes the socket if nobody else did.
+func (p *peerSettings) apply(cfg *metadata.Config) (closeSocket func(), err error) {
+	cfg.Version, cfg.Rack, cfg.Replicas, cfg.MetadataReplicas = version, p.rack, int(p.replicas), int(p.metadataReplicas)
+	if p.join != "" {
+		cfg.Join = strings.Split(p.join, ",")
+	}
+	if p.secretFile != "" {
+		content, err := os.ReadFile(p.secretFile)
+		if err != nil {
+			return nil, fmt.Errorf("--cluster.secret.file: %w", err)
+		}
+		if cfg.ClusterSecret = bytes.TrimSpace(content); len(cfg.ClusterSecret) < minSecretBytes {
+			return nil, fmt.Errorf("--cluster.secret.file %s holds a secret of %d bytes, it must have at least %d: make one with `openssl rand -hex 32`", p.secretFile, len(cfg.ClusterSecret), minSecretBytes)
+		}
+	}
+	if p.raftListen == "" {
+		if p.join != "" {
+			return nil, errors.New("--join is set and --raft.listen is not: the other nodes must be able to reach this one")
+		}
+		return func() {}, nil
+	}
+	if p.secretFile == "" && !loopback(p.raftListen) {
+		return nil, fmt.Errorf("--raft.listen %s is reachable from elsewhere and --cluster.secret.file is not set: anybody could be a node of the cluster", p.raftListen)
+	}
+	if p.secretFile == "" && cfg.AdminPassword != "" {
+		return nil, errors.New("--admin.password is set and --cluster.secret.file is not: the nodes could not log in at one another")
+	}
+	l, err := listen("--raft.listen", p.raftListen)
+	if err != nil {
+		return nil, err
+	}
+	cfg.RaftListener, cfg.RaftAdvertised = l, p.raftAdvertise
+	return func() { _ = l.Close() }, nil // closed before, as a rule
+}
+
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
