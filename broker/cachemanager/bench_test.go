@@ -119,3 +119,35 @@ func BenchmarkTailFromMemory(b *testing.B) {
 	}
 	w.close()
 }
+
+// BenchmarkMergedHistory reads one large segment, 50 ms away, through answers of 1 MiB.
+func BenchmarkMergedHistory(b *testing.B) {
+	w := newWorld(b, Config{CacheBytes: 192 << 20, TailBytes: 64 << 20})
+	for range 64 {
+		w.write(part{partition: 0, batches: batches(64, 1, 100_000)})
+	}
+	w.replace(job{to: 64, interval: 1 << 20, deletes: true})
+	bytes := int64(w.coord.log(tp(0)).coordinates[0].Bytes)
+	end := w.coord.log(tp(0)).highWatermark
+	w.bucket.delay = 50 * time.Millisecond
+	b.SetBytes(bytes)
+	for b.Loop() {
+		gets := w.bucket.gets.Load()
+		for offset := int64(0); offset < end; {
+			r := w.m.Fetch(context.Background(), &FetchRequest{Partitions: []FetchPartition{w.ask(0, offset, 1<<20)}, MinBytes: 1, MaxBytes: 50 << 20, MaxWait: time.Second})[0]
+			if r.Err != nil || len(r.Records) == 0 {
+				b.Fatal(r.Err)
+			}
+			last := r.Records[len(r.Records)-1]
+			for x, err := range recordbatch.All(last) {
+				if err != nil {
+					b.Fatal(err)
+				}
+				offset = x.LastOffset() + 1
+			}
+			r.Release()
+		}
+		b.ReportMetric(float64(w.bucket.gets.Load()-gets)/(float64(bytes)/1e6), "GETs/MB")
+	}
+	w.close()
+}
