@@ -15,6 +15,7 @@ import (
 
 	"github.com/inkwell-project/inkwell/internal/clock"
 	"github.com/inkwell-project/inkwell/metadata/groupcoordinator"
+	"github.com/inkwell-project/inkwell/metadata/raftlog"
 	"github.com/inkwell-project/inkwell/topics"
 )
 
@@ -51,6 +52,9 @@ type Config struct {
 
 	// MaxFeatureLevel is the highest level of topics.MetadataFeature that this node knows; default the newest. A test makes a node of an older release by it.
 	MaxFeatureLevel int32
+
+	// TuneLogs, if set, changes the settings of the Raft logs before they are opened. A simulation has them cut and compared often.
+	TuneLogs func(*raftlog.Config)
 
 	Clock      clock.Clock
 	NewRand    func() *rand.Rand // each caller has a source of its own

@@ -67,9 +67,13 @@ func Open(ctx context.Context, cfg Config) (n *Node, err error) {
 
 // openLogs opens the logs and this node's replica of __cluster_metadata, which every node has.
 func (n *Node) openLogs() (err error) {
-	if n.logs, err = raftlog.Open(raftlog.Config{
+	logs := raftlog.Config{
 		NodeID: n.cfg.ID, FS: n.cfg.FS, Dir: n.cfg.Dir, Clock: n.cfg.Clock, Rand: n.cfg.NewRand(), Transport: n.transport, Logger: n.cfg.Logger, Registerer: n.cfg.Registerer,
-	}); err != nil {
+	}
+	if n.cfg.TuneLogs != nil {
+		n.cfg.TuneLogs(&logs)
+	}
+	if n.logs, err = raftlog.Open(logs); err != nil {
 		return err
 	}
 	group := raftlog.GroupConfig{ID: state.ClusterMetadataGroup, Name: topics.ClusterMetadata + "-0", Machine: state.Machine{MaxFeatureLevel: n.cfg.MaxFeatureLevel}, Topic: raftlog.TopicConfig{Compacted: true}}
