@@ -1,7 +1,9 @@
 package listener
 
 import (
+	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,6 +25,9 @@ type Config struct {
 
 	// TLS, when set, is spoken on every connection. A client's verified certificate becomes its principal.
 	TLS *tls.Config
+	// Certificate says who the client with a verified certificate is, and so authenticates it; an error refuses the connection. ctx ends with the connection. Nil: the
+	// certificate's subject is the principal, and where RequireAuth is set SASL is asked for all the same.
+	Certificate func(ctx context.Context, conn *Conn, certificate *x509.Certificate) (principal string, err error)
 	// Authenticator answers SASL; without one SaslHandshake gets ILLEGAL_SASL_STATE, as in Kafka.
 	Authenticator Authenticator
 	// RequireAuth closes a connection whose first request, after ApiVersions, is not SASL.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -123,8 +124,24 @@ func (c *connection) handshake() error {
 		return fmt.Errorf("%w: TLS handshake: %w", ErrMalformed, err)
 	}
 	if state := t.ConnectionState(); len(state.VerifiedChains) > 0 {
-		c.Principal = "User:" + state.PeerCertificates[0].Subject.String()
+		return c.certified(state.PeerCertificates[0])
 	}
+	return nil
+}
+
+// certified makes the connection that of a verified certificate's owner.
+func (c *connection) certified(certificate *x509.Certificate) error {
+	if c.s.cfg.Certificate == nil {
+		c.Principal = "User:" + certificate.Subject.String()
+		return nil
+	}
+	principal, err := c.s.cfg.Certificate(c.ctx, &c.Conn, certificate)
+	if err != nil {
+		c.s.metrics.closed("authentication")
+		return fmt.Errorf("%w: the client's certificate: %w", ErrRefused, err)
+	}
+	c.Principal = principal
+	c.auth.done = true
 	return nil
 }
 

@@ -55,7 +55,7 @@ func (n *Node) serve() error {
 	apis = append(apis, server.AlterAPIs(n, n.isAdmin)...)
 	apis = append(apis, server.NodeAPIs(n, n, n.isAdmin, n.isNode)...)
 	n.listener, err = listener.New(listener.Config{
-		Name: listenerName, Listener: n.cfg.Listener, APIs: apis, TLS: n.cfg.TLS, Authenticator: authenticator, OutOfOrder: true,
+		Name: listenerName, Listener: n.cfg.Listener, APIs: apis, TLS: n.cfg.TLS, Authenticator: authenticator, Certificate: authenticator.Certificate, OutOfOrder: true,
 		// A broker has one connection for everything, also for all JoinGroups and long polls that are parked: they must not keep its commits out.
 		MaxPipelined: 1 << 14,
 		RequireAuth:  n.cfg.AdminPassword != "", Logger: n.cfg.Logger, Registerer: n.cfg.Registerer, Clock: n.cfg.Clock,
@@ -103,7 +103,7 @@ func (n *Node) apiNodes(self api.Node) []api.Node {
 }
 
 // authenticator knows the clusters and, if it has a password, the administrator.
-func (n *Node) authenticator() (listener.Authenticator, error) {
+func (n *Node) authenticator() (*authentication.Authenticator, error) {
 	admin, err := n.ownCredential(adminUser, n.cfg.AdminPassword)
 	if err != nil {
 		return nil, fmt.Errorf("--admin.password: %w", err)
@@ -125,6 +125,15 @@ func (n *Node) authenticator() (listener.Authenticator, error) {
 				return topics.ScramCredential{}, false
 			}
 			return t.admission.record.Load().Credential, true
+		},
+		// A certificate makes its owner the brokers of a cluster, never a node or the administrator.
+		Known: func(name string) bool { return n.tenant(kafka.ClusterID(name)) != nil },
+		MaxConnections: func(name string) int64 {
+			t := n.tenant(kafka.ClusterID(name))
+			if t == nil {
+				return 0
+			}
+			return t.admission.record.Load().Limits.Connections
 		},
 		Nonce: func() string { return n.uuidText() + n.uuidText() },
 	})

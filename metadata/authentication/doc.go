@@ -1,5 +1,5 @@
-// Package authentication lets the brokers of an Inkless cluster say who they are to a metadata node: SCRAM-SHA-512 (RFC 5802) with the cluster's name
-// as user and the credential that __cluster_metadata keeps of it. An authenticated connection is the cluster's: it is the principal, never a name in a
+// Package authentication lets the brokers of an Inkless cluster say who they are to a metadata node: by SCRAM-SHA-512 (RFC 5802) with the cluster's name
+// as user and the credential that __cluster_metadata keeps of it, or by a TLS client certificate that names the cluster. An authenticated connection is the cluster's: it is the principal, never a name in a
 // request, that scopes what the connection may do.
 //
 // # Contract

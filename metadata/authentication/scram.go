@@ -27,6 +27,10 @@ const maxMessageBytes = 4096
 type Config struct {
 	// Lookup finds the credential of a cluster's brokers; it is called once in each exchange and must not wait for anything.
 	Lookup func(cluster string) (topics.ScramCredential, bool)
+	// Known says whether a certificate may name a cluster; nil asks Lookup.
+	Known func(cluster string) bool
+	// MaxConnections is how many connections a cluster may have at a time, 0 for any number; nil: any number.
+	MaxConnections func(cluster string) int64
 	// Nonce returns printable text without commas that nobody can guess and that never comes twice; at least 18 bytes of randomness.
 	Nonce func() string
 	// Secret makes up the salt that an unknown cluster is asked with. Nodes that share it tell the same salt. Nil takes one from Nonce, for the life of
@@ -48,9 +52,12 @@ func (c *Config) Validate() error {
 
 // Authenticator implements listener.Authenticator.
 type Authenticator struct {
-	lookup func(cluster string) (topics.ScramCredential, bool)
-	secret []byte
-	server *scram.Server
+	lookup         func(cluster string) (topics.ScramCredential, bool)
+	known          func(cluster string) bool
+	maxConnections func(cluster string) int64
+	connections    connections
+	secret         []byte
+	server         *scram.Server
 }
 
 var _ listener.Authenticator = (*Authenticator)(nil)
@@ -60,7 +67,12 @@ func New(cfg Config) (*Authenticator, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	a := &Authenticator{lookup: cfg.Lookup, secret: cfg.Secret}
+	a := &Authenticator{
+		lookup: cfg.Lookup, known: cfg.Known, maxConnections: cfg.MaxConnections, secret: cfg.Secret, connections: connections{open: map[string]map[uint64]struct{}{}},
+	}
+	if a.known == nil {
+		a.known = func(cluster string) bool { _, ok := a.lookup(cluster); return ok }
+	}
 	if a.secret == nil {
 		a.secret = []byte(cfg.Nonce())
 	}
@@ -76,11 +88,11 @@ func New(cfg Config) (*Authenticator, error) {
 func (a *Authenticator) Mechanisms() []string { return []string{Mechanism} }
 
 // Begin implements listener.Authenticator.
-func (a *Authenticator) Begin(mechanism string, _ *listener.Conn) (listener.Exchange, error) {
+func (a *Authenticator) Begin(mechanism string, conn *listener.Conn) (listener.Exchange, error) {
 	if mechanism != Mechanism {
 		return nil, fmt.Errorf("mechanism %q is not %s: %w", mechanism, Mechanism, kerr.UnsupportedSaslMechanism)
 	}
-	return &exchange{conversation: a.server.NewConversation()}, nil
+	return &exchange{conversation: a.server.NewConversation(), a: a, conn: conn}, nil
 }
 
 // credential is what an exchange of a user is checked against. A user that does not exist gets one that no password fits, made at the same cost whether it is
@@ -112,10 +124,14 @@ func (a *Authenticator) derive(use, user string) []byte {
 }
 
 // exchange implements listener.Exchange.
-type exchange struct{ conversation *scram.ServerConversation }
+type exchange struct {
+	conversation *scram.ServerConversation
+	a            *Authenticator
+	conn         *listener.Conn
+}
 
 // Step implements listener.Exchange.
-func (e *exchange) Step(_ context.Context, message []byte) ([]byte, *listener.Authenticated, error) {
+func (e *exchange) Step(ctx context.Context, message []byte) ([]byte, *listener.Authenticated, error) {
 	if len(message) > maxMessageBytes {
 		return nil, nil, fmt.Errorf("a SCRAM message of %d bytes, at most %d are taken: %w", len(message), maxMessageBytes, kerr.SaslAuthenticationFailed)
 	}
@@ -132,6 +148,9 @@ func (e *exchange) Step(_ context.Context, message []byte) ([]byte, *listener.Au
 		return []byte(answer), nil, nil
 	case !e.conversation.Valid():
 		return nil, nil, refused(user)
+	}
+	if err := e.a.admit(ctx, e.conn, user); err != nil {
+		return nil, nil, err
 	}
 	return []byte(answer), &listener.Authenticated{Principal: PrincipalPrefix + user}, nil
 }
