@@ -25,7 +25,8 @@ type model struct {
 	second  int64 // epoch of the second broker
 	clock   int64 // of drive
 	leases  []*modelLease
-	outputs map[kafka.ObjectID]bool // that jobs wrote
+	before  map[kafka.TopicIDPartition]int64 // high watermarks when work was enabled
+	outputs map[kafka.ObjectID]bool          // that jobs wrote
 }
 
 type modelPartition struct {
@@ -249,7 +250,7 @@ func (m *model) work(t *rapid.T, apply applyFunc) {
 }
 
 func (m *model) compare(t *rapid.T, s *memstore.Store) {
-	checkWork(t, s)
+	m.checkWork(t, s)
 	refs := map[kafka.ObjectID]int64{}
 	for _, tp := range modelPartitions {
 		if m.deleted[tp.ID] {

@@ -28,7 +28,13 @@ type modelLease struct {
 
 func (m *model) enable(_ *rapid.T, apply applyFunc) {
 	apply(&EnableWork{Level: 1}, 0)
-	m.enabled = true
+	if m.enabled {
+		return
+	}
+	m.enabled, m.before = true, map[kafka.TopicIDPartition]int64{}
+	for _, tp := range modelPartitions {
+		m.before[tp] = m.partition(tp).end
+	}
 }
 
 func (m *model) broker(t *rapid.T) (int32, int64) {
@@ -55,7 +61,9 @@ func (m *model) drive(t *rapid.T, apply applyFunc, s *memstore.Store) {
 		if len(m.leases) == leases {
 			return
 		}
-		m.finishAt(t, apply, m.leases[leases], m.clock)
+		if rapid.IntRange(0, 4).Draw(t, "dice") > 0 {
+			m.finishAt(t, apply, m.leases[leases], m.clock)
+		}
 	}
 	t.Fatal("the work has no end")
 }
@@ -306,11 +314,12 @@ func (m *model) retry(t *rapid.T, apply applyFunc) {
 }
 
 // checkWork recounts what the state keeps for choosing work.
-func checkWork(t *rapid.T, s *memstore.Store) {
+func (m *model) checkWork(t *rapid.T, s *memstore.Store) {
 	leases := map[int64]lease{}
 	deadlines := 0
 	agenda := map[string]int{}
 	queued := queue{}
+	named := map[kafka.TopicIDPartition]map[int64]bool{}
 	s.Scan(nil, nil, func(k, v []byte) bool {
 		switch k[0] {
 		case prefixLease:
@@ -322,11 +331,28 @@ func checkWork(t *rapid.T, s *memstore.Store) {
 		case prefixQueue:
 			c := readQueuedCommit(v)
 			queued.objects, queued.bytes, queued.coordinates = queued.objects+1, queued.bytes+c.bytes, queued.coordinates+c.coordinates
+			c.each(func(tp kafka.TopicIDPartition, last int64) {
+				if named[tp] == nil {
+					named[tp] = map[int64]bool{}
+				}
+				named[tp][last] = true
+			})
+		}
+		return true
+	})
+	s.Scan([]byte{prefixCoordinate}, []byte{prefixCoordinate + 1}, func(k, v []byte) bool {
+		c, tp := readCoordinate(k, v), partitionOf(k)
+		if m.enabled && c.level == levelCommitted && c.BaseOffset >= m.before[tp] && !named[tp][c.LastOffset] {
+			t.Fatalf("%s offset %d will never be merged", tp, c.LastOffset)
 		}
 		return true
 	})
 	indexed := 0
-	for _, l := range leases {
+	fence := readFence(s)
+	for id, l := range leases {
+		if m.enabled && l.version == leaseVersion && fence.fenced(l.epoch) {
+			t.Fatalf("lease %d of an epoch that is over", id)
+		}
 		if l.version == leaseVersion {
 			indexed++
 		}

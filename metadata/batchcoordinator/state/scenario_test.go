@@ -22,7 +22,7 @@ import (
 // (batch records=3 bytes=100 ts=1000 producer=42 epoch=0 seq=0).
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata/scenarios", func(t *testing.T, path string) {
-		s := &scenario{t: t, store: memstore.New(), machine: New(), index: 1}
+		s := &scenario{t: t, store: memstore.New(), machine: New(), index: 1, work: map[int64]*rpc.RequestWorkResponse{}}
 		datadriven.RunTest(t, path, s.run)
 	})
 }
@@ -33,6 +33,7 @@ type scenario struct {
 	machine *Machine
 	index   uint64
 	out     strings.Builder
+	work    map[int64]*rpc.RequestWorkResponse // by lease, as it was granted
 }
 
 func (s *scenario) printf(format string, args ...any) { fmt.Fprintf(&s.out, format, args...) }
@@ -60,7 +61,8 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) string {
 			broker, epoch, _ := strings.Cut(v, ":")
 			c.Live = append(c.Live, BrokerEpoch{int32(atoi(broker)), atoi(epoch)})
 		}
-		s.printf("fenced %d\n", s.apply(0, c).(FenceResult).Fenced)
+		c.SweepAfterMillis = a.num("sweep", 0)
+		s.printf("fenced %d\n", s.apply(a.num("now", 0), c).(FenceResult).Fenced)
 	case "lease":
 		s.lease(a)
 	case "complete":
@@ -92,6 +94,9 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) string {
 	case "describe":
 		s.describe(a)
 	default:
+		if s.runWork(d.Cmd, a) {
+			break
+		}
 		t.Fatalf("%s: unknown command", d.Cmd)
 	}
 	return s.out.String()
@@ -215,6 +220,11 @@ func (s *scenario) printRecord(rec raftlog.Record) {
 		s.printf("garbage %v", r.Objects)
 	case *topics.ObjectsDeleted:
 		s.printf("deleted %v", r.Objects)
+	case *topics.CoordinatesReplaced:
+		s.printf("replaced %s:%d-%d by", name(r.Partition), r.BaseOffset, r.LastOffset)
+		for _, c := range r.Coordinates {
+			s.printf(" %d-%d in %s@%d+%d", c.BaseOffset, c.LastOffset, c.Object, c.Position, c.Bytes)
+		}
 	case *topics.BrokerFenced:
 		s.printf("broker %d fenced below epoch %d", r.Broker, r.MinEpoch)
 	}
