@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/inkwell-project/inkwell/internal/clock"
+	"github.com/inkwell-project/inkwell/metadata/batchcoordinator"
 	"github.com/inkwell-project/inkwell/metadata/groupcoordinator"
 	"github.com/inkwell-project/inkwell/metadata/raftlog"
 	"github.com/inkwell-project/inkwell/topics"
@@ -49,6 +50,7 @@ type Config struct {
 	// Settings of the coordinators, by Kafka's names.
 	Groups groupcoordinator.Settings
 	Limits Limits
+	Work   batchcoordinator.WorkConfig // compaction.*
 
 	// MaxFeatureLevel is the highest level of topics.MetadataFeature that this node knows; default the newest. A test makes a node of an older release by it.
 	MaxFeatureLevel int32
@@ -69,6 +71,7 @@ type Limits struct {
 	MaxTopicPartitions     int32         // of one topic
 	RetentionCheckInterval time.Duration // log.retention.check.interval.ms
 	ObjectDeleteDelay      time.Duration // object.delete.delay.ms
+	WorkLease              time.Duration // how long a broker has to report on leased work; default 1 min
 }
 
 // SetDefaults fills in what is zero.
