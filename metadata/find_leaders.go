@@ -11,6 +11,7 @@ import (
 
 	"github.com/inkwell-project/inkwell/metadata/raftlog"
 	"github.com/inkwell-project/inkwell/rpc"
+	"github.com/inkwell-project/inkwell/topics"
 )
 
 // directory is what a node knows of the nodes of the Metadata Kafka Cluster.
@@ -53,6 +54,19 @@ func (t *tenant) FindLeaders(context.Context, *rpc.FindLeadersRequest) (*rpc.Fin
 	add(rpc.TargetBatchCoordinator, t.batchLogs...)
 	add(rpc.TargetGroupPartition, t.groupLogs...)
 	return resp, nil
+}
+
+// LeadsController is nil on the node that leads __cluster_metadata, and says elsewhere where that is.
+func (n *Node) LeadsController() error {
+	l := n.clusterLog.Leadership()
+	if l.IsLeader {
+		return nil
+	}
+	hint := &rpc.NotLeader{Node: -1, Term: int64(l.Term), Err: fmt.Errorf("node %d does not lead %s: %w", n.cfg.ID, topics.ClusterMetadata, kerr.NotCoordinator)}
+	if m := n.layout.Load().nodes[l.Leader]; m != nil && l.Leader != n.cfg.ID {
+		hint.Node, hint.Address = l.Leader, addressOf(m)
+	}
+	return hint
 }
 
 // leads refuses what belongs to another node before anything is done.

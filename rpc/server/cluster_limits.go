@@ -15,7 +15,7 @@ func AlterAPIs(alterer rpc.ClusterAlterer, isAdmin func(principal string) bool) 
 		if !isAdmin(principal) {
 			return nil, fmt.Errorf("%s is no administrator of the Metadata cluster: %w", principal, kerr.ClusterAuthorizationFailed)
 		}
-		return alterer, nil
+		return alterer, leads(alterer)
 	}
 	return []listener.API{
 		serve(rpc.KeyAlterCluster, callee, rpc.ClusterAlterer.AlterCluster),

@@ -15,7 +15,7 @@ func NodeAPIs(admin rpc.NodeAdmin, peers rpc.NodePeers, isAdmin, isNode func(pri
 		if !isAdmin(principal) {
 			return nil, fmt.Errorf("%s is no administrator of the Metadata cluster: %w", principal, kerr.ClusterAuthorizationFailed)
 		}
-		return admin, nil
+		return admin, leads(admin)
 	}
 	asNode := func(principal string) (rpc.NodePeers, error) {
 		if !isNode(principal) && !isAdmin(principal) {
