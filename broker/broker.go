@@ -60,7 +60,7 @@ func New(ctx context.Context, cfg Config) (b *Broker, err error) {
 	}); err != nil {
 		return nil, err
 	}
-	forwarder := forwarding.New(forwarding.Config{Metadata: cfg.Metadata, Image: b.image, Clock: cfg.Clock, Jitter: cfg.jitter(), Logger: cfg.Logger})
+	forwarder := forwarding.New(forwarding.Config{Metadata: cfg.Metadata, Image: view{b.image}, Clock: cfg.Clock, Jitter: cfg.jitter(), Logger: cfg.Logger})
 	pool := new(slab.Pool)
 	cache := cfg.Cache
 	cache.Cluster, cache.Clock, cache.Logger, cache.Registerer = cluster.Cluster, cfg.Clock, cfg.Logger, cfg.Registerer

@@ -7,6 +7,7 @@ import (
 	"github.com/inkwell-project/inkwell/broker/api"
 	"github.com/inkwell-project/inkwell/broker/batchprocessor"
 	"github.com/inkwell-project/inkwell/broker/cachemanager"
+	"github.com/inkwell-project/inkwell/broker/metadatacache"
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/rpc"
 )
@@ -78,4 +79,22 @@ func untilDraining(ctx, draining context.Context) (_ context.Context, done func(
 		stop()
 		cancel(nil)
 	}
+}
+
+// view is the image as forwarding looks at it.
+type view struct{ *metadatacache.Cache }
+
+// Partitions implements forwarding.Image.
+func (v view) Partitions(topic string) int32 {
+	t, ok := v.Image().TopicByName(topic)
+	if !ok {
+		return 0
+	}
+	return int32(len(t.Coordinators))
+}
+
+// HasTopicID implements forwarding.Image.
+func (v view) HasTopicID(id [16]byte) bool {
+	_, ok := v.Image().TopicByID(id)
+	return ok
 }

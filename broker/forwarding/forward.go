@@ -15,6 +15,11 @@ import (
 type Image interface {
 	// WaitFor returns nil once the view holds the metadata record at offset.
 	WaitFor(ctx context.Context, offset int64) error
+	// Partitions of a topic, 0 if there is none.
+	Partitions(topic string) int32
+	HasTopicID(id [16]byte) bool
+	// Changed is closed when the view moves on. Take it before looking.
+	Changed() <-chan struct{}
 }
 
 // Config of a Forwarder.
@@ -57,6 +62,8 @@ func (f *Forwarder) Forward(ctx context.Context, req *rpc.ForwardRequest, extra 
 func (f *Forwarder) forward(ctx context.Context, req *rpc.ForwardRequest, extra time.Duration) (*rpc.ForwardResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.Timeout+extra)
 	defer cancel()
+	before := f.lookBefore(req.Request)
+	repeated := false
 	var last *rpc.ForwardResponse // an answer that says that the coordinator is elsewhere
 	for backoff := firstBackoff; ; backoff = min(2*backoff, lastBackoff) {
 		resp, err := f.cfg.Metadata.Forward(ctx, req)
@@ -64,8 +71,12 @@ func (f *Forwarder) forward(ctx context.Context, req *rpc.ForwardRequest, extra 
 		case err == nil && moved(resp.Response):
 			last = resp
 		case err == nil:
+			if repeated && before != nil {
+				f.settle(ctx, before, resp.Response)
+			}
 			return resp, f.shown(ctx, resp)
-		case unknown(err) && harmless(req.Request) && ctx.Err() == nil:
+		case unknown(err) && (before != nil || harmless(req.Request)) && ctx.Err() == nil:
+			repeated = true
 		case !nothingDone(err):
 			return nil, err
 		}

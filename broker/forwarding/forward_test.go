@@ -62,7 +62,21 @@ func parks(ctx context.Context, _ *rpc.ForwardRequest) (*rpc.ForwardResponse, er
 }
 
 // image is at an offset that a test moves.
-type image struct{ at chan int64 }
+type image struct {
+	at         chan int64
+	partitions func(topic string) int32
+}
+
+func (i image) Partitions(topic string) int32 {
+	if i.partitions == nil {
+		return 0
+	}
+	return i.partitions(topic)
+}
+
+func (i image) HasTopicID([16]byte) bool { return false }
+
+func (i image) Changed() <-chan struct{} { return nil }
 
 func (i image) WaitFor(ctx context.Context, offset int64) error {
 	for {
@@ -88,6 +102,7 @@ func forwarder(i Image, steps ...step) (*Forwarder, *script) {
 var (
 	heartbeat    = &rpc.ForwardRequest{Request: kmsg.NewPtrHeartbeatRequest()}
 	createTopics = &rpc.ForwardRequest{Request: kmsg.NewPtrCreateTopicsRequest()}
+	deleteGroups = &rpc.ForwardRequest{Target: rpc.Target{Kind: rpc.TargetGroup, Group: "g"}, Request: kmsg.NewPtrDeleteGroupsRequest()}
 )
 
 func TestCallsAreRepeatedWhereThatIsSafe(t *testing.T) {
@@ -99,9 +114,10 @@ func TestCallsAreRepeatedWhereThatIsSafe(t *testing.T) {
 		"no leader":                        {createTopics, fails(kerr.NotCoordinator), nil},
 		"no controller":                    {createTopics, fails(kerr.NotController), nil},
 		"never sent":                       {createTopics, fails(kerr.CoordinatorNotAvailable), nil},
-		"unknown, may not be done twice":   {createTopics, fails(kafka.ErrUnknownOutcome), kafka.ErrUnknownOutcome},
-		"unknown at the node":              {createTopics, fails(kerr.RequestTimedOut), kerr.RequestTimedOut},
-		"both unknown and not available":   {createTopics, fails(fmt.Errorf("%w: %w", kerr.CoordinatorNotAvailable, kafka.ErrUnknownOutcome)), kafka.ErrUnknownOutcome},
+		"unknown, may not be done twice":   {deleteGroups, fails(kafka.ErrUnknownOutcome), kafka.ErrUnknownOutcome},
+		"unknown at the node":              {deleteGroups, fails(kerr.RequestTimedOut), kerr.RequestTimedOut},
+		"unknown, and may be understood":   {createTopics, fails(kafka.ErrUnknownOutcome), nil},
+		"both unknown and not available":   {deleteGroups, fails(fmt.Errorf("%w: %w", kerr.CoordinatorNotAvailable, kafka.ErrUnknownOutcome)), kafka.ErrUnknownOutcome},
 		"unknown, harmless":                {heartbeat, fails(kafka.ErrUnknownOutcome), nil},
 		"unknown at the node, harmless":    {heartbeat, fails(kerr.RequestTimedOut), nil},
 		"throttled":                        {createTopics, fails(kerr.ThrottlingQuotaExceeded), nil},
@@ -113,7 +129,7 @@ func TestCallsAreRepeatedWhereThatIsSafe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f, s := forwarder(nil, tc.first, answers(-1))
+				f, s := forwarder(image{}, tc.first, answers(-1))
 				resp, err := f.Forward(t.Context(), tc.req, 0)
 				if beat, ok := tc.req.Request.(*kmsg.HeartbeatRequest); ok && err == nil && beat != nil {
 					err = kerr.ErrorForCode(resp.Response.(*kmsg.HeartbeatResponse).ErrorCode)
@@ -128,7 +144,7 @@ func TestCallsAreRepeatedWhereThatIsSafe(t *testing.T) {
 
 func TestRepeatingIsPacedAndEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f, s := forwarder(nil, fails(kerr.NotCoordinator))
+		f, s := forwarder(image{}, fails(kerr.NotCoordinator))
 		start := time.Now()
 		_, err := f.Forward(t.Context(), createTopics, 10*time.Second)
 		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, kerr.NotCoordinator) || time.Since(start) != 30*time.Second || kafka.ErrorCode(err) != kerr.NotController.Code {
@@ -137,12 +153,12 @@ func TestRepeatingIsPacedAndEnds(t *testing.T) {
 		if s.calls < 30 || s.calls > 50 {
 			t.Errorf("%d calls in 30 s", s.calls)
 		}
-		f, s = forwarder(nil, says(kerr.NotCoordinator))
+		f, s = forwarder(image{}, says(kerr.NotCoordinator))
 		resp, err := f.Forward(t.Context(), heartbeat, 0)
 		if err != nil || resp.Response.(*kmsg.HeartbeatResponse).ErrorCode != kerr.NotCoordinator.Code {
 			t.Errorf("when the time is over the client is told what the coordinator said: %v", err)
 		}
-		f, s = forwarder(nil, parks)
+		f, s = forwarder(image{}, parks)
 		ctx, cancel := context.WithCancel(t.Context())
 		go cancel()
 		if _, err := f.Forward(ctx, heartbeat, 0); !errors.Is(err, context.Canceled) || s.calls != 1 {
@@ -171,7 +187,7 @@ func TestWhenTheTimeIsOverClientsAreToldToComeBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f, _ := forwarder(nil, tc.step)
+				f, _ := forwarder(image{}, tc.step)
 				if _, err := f.Forward(t.Context(), &rpc.ForwardRequest{Target: tc.target, Request: tc.req}, 0); kafka.ErrorCode(err) != tc.want.Code {
 					t.Errorf("got %v, want %v", err, tc.want)
 				}
@@ -182,7 +198,7 @@ func TestWhenTheTimeIsOverClientsAreToldToComeBack(t *testing.T) {
 
 func TestAnAnswerWaitsForTheImage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := image{make(chan int64)}
+		i := image{at: make(chan int64)}
 		f, _ := forwarder(i, answers(7))
 		done := make(chan error, 1)
 		go func() { _, err := f.Forward(t.Context(), createTopics, 0); done <- err }()
@@ -215,7 +231,7 @@ func TestHarmlessJoins(t *testing.T) {
 			t.Errorf("%+v", tc)
 		}
 	}
-	if harmless(kmsg.NewPtrDeleteGroupsRequest()) || harmless(kmsg.NewPtrIncrementalAlterConfigsRequest()) || harmless(kmsg.NewPtrCreatePartitionsRequest()) {
+	if harmless(kmsg.NewPtrDeleteGroupsRequest()) || harmless(kmsg.NewPtrOffsetDeleteRequest()) || harmless(kmsg.NewPtrCreatePartitionsRequest()) {
 		t.Error("not harmless")
 	}
 }
@@ -242,7 +258,7 @@ func TestEveryGroupAnswerThatMovedIsSeen(t *testing.T) {
 func TestRegister(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got *rpc.ForwardRequest
-		f, s := forwarder(nil, fails(kafka.ErrUnknownOutcome), func(_ context.Context, req *rpc.ForwardRequest) (*rpc.ForwardResponse, error) {
+		f, s := forwarder(image{}, fails(kafka.ErrUnknownOutcome), func(_ context.Context, req *rpc.ForwardRequest) (*rpc.ForwardResponse, error) {
 			got = req
 			resp := req.Request.ResponseKind().(*kmsg.BrokerRegistrationResponse)
 			resp.BrokerEpoch = 99
@@ -256,7 +272,7 @@ func TestRegister(t *testing.T) {
 		if got.Target.Kind != rpc.TargetController || m.BrokerID != 7 || m.IncarnationID != [16]byte{1} || *m.Rack != "a" || m.Listeners[0].Port != 9092 {
 			t.Errorf("sent %+v", m)
 		}
-		f, _ = forwarder(nil, func(_ context.Context, req *rpc.ForwardRequest) (*rpc.ForwardResponse, error) {
+		f, _ = forwarder(image{}, func(_ context.Context, req *rpc.ForwardRequest) (*rpc.ForwardResponse, error) {
 			resp := req.Request.ResponseKind().(*kmsg.BrokerRegistrationResponse)
 			resp.ErrorCode = kerr.DuplicateBrokerRegistration.Code
 			return &rpc.ForwardResponse{Response: resp, MetadataOffset: -1}, nil

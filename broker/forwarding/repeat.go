@@ -53,7 +53,8 @@ func harmless(req kmsg.Request) bool {
 		// A member that has a name takes its own place again. Since v4 one without a name is first given one, and is no member before it uses it.
 		return m.Version >= 4 || m.MemberID != "" || m.InstanceID != nil
 	case *kmsg.SyncGroupRequest, *kmsg.HeartbeatRequest, *kmsg.LeaveGroupRequest, *kmsg.OffsetCommitRequest, *kmsg.OffsetFetchRequest,
-		*kmsg.DescribeGroupsRequest, *kmsg.ListGroupsRequest, *kmsg.BrokerRegistrationRequest, *kmsg.BrokerHeartbeatRequest:
+		*kmsg.DescribeGroupsRequest, *kmsg.ListGroupsRequest, *kmsg.BrokerRegistrationRequest, *kmsg.BrokerHeartbeatRequest,
+		*kmsg.AlterConfigsRequest, *kmsg.IncrementalAlterConfigsRequest: // what is appended to a list is in it once
 		return true
 	}
 	return false
