@@ -54,7 +54,7 @@ const (
 func (f *Forwarder) Forward(ctx context.Context, req *rpc.ForwardRequest, extra time.Duration) (*rpc.ForwardResponse, error) {
 	resp, err := f.forward(ctx, req, extra)
 	if err != nil {
-		return nil, retriable(req.Target.Kind, err)
+		return nil, retriable(req.Target.Kind, err, ctx.Err() != nil)
 	}
 	return resp, nil
 }

@@ -16,12 +16,12 @@ import (
 var elsewhere = []*kerr.Error{kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress, kerr.NotController, kerr.ThrottlingQuotaExceeded}
 
 // retriable gives an error that the time was over for the code that the clients of that API take for a reason to try again, whatever the reason was here:
-// many give up at codes that they do not expect.
-func retriable(kind rpc.TargetKind, err error) error {
+// many give up at codes that they do not expect. left: the caller does not wait any more.
+func retriable(kind rpc.TargetKind, err error, left bool) error {
 	if errors.Is(err, kafka.ErrClosed) {
 		return err
 	}
-	ended := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+	ended := left || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 	switch {
 	case kind == rpc.TargetController && nothingDone(err):
 		return fmt.Errorf("%w: %w", kerr.NotController, err)
