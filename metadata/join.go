@@ -55,6 +55,14 @@ func refused(err error) bool {
 		errors.Is(err, kerr.ClusterAuthorizationFailed) || errors.Is(err, kerr.SaslAuthenticationFailed)
 }
 
+// withHint says what to look at where the other node only says no.
+func withHint(err error) error {
+	if errors.Is(err, kerr.SaslAuthenticationFailed) {
+		return fmt.Errorf("--cluster.secret.file holds another secret than that of the nodes behind --join, or none: %w", err)
+	}
+	return err
+}
+
 // registrationRequest says who and where this node is.
 func (n *Node) registrationRequest() (*rpc.RegisterNodeRequest, error) {
 	req := &rpc.RegisterNodeRequest{
@@ -82,7 +90,7 @@ func (n *Node) join(ctx context.Context) error {
 			return n.identity.write(n.cfg.FS, n.cfg.Dir)
 		}
 		if refused(err) {
-			return fmt.Errorf("this node may not join: %w", err)
+			return fmt.Errorf("this node may not join: %w", withHint(err))
 		}
 		if attempt%joinLogEvery == 0 {
 			n.cfg.Logger.Warn("waiting for a node that lets this one join", "join", n.cfg.Join, "error", err)
@@ -153,7 +161,7 @@ func (n *Node) announce(ctx context.Context) {
 		case err == nil, ctx.Err() != nil:
 			return
 		case refused(err):
-			n.fail(fmt.Errorf("the Metadata cluster does not want this node: %w", err))
+			n.fail(fmt.Errorf("the Metadata cluster does not want this node: %w", withHint(err)))
 			return
 		case attempt%joinLogEvery == joinLogEvery-1:
 			n.cfg.Logger.Warn("this node could not say where it is, and goes on trying", "error", err)
@@ -166,11 +174,17 @@ func (n *Node) announce(ctx context.Context) {
 
 func (n *Node) announceOnce(ctx context.Context) error {
 	if n.clusterLog.Leadership().IsLeader {
+		if err := n.checkJoin(ctx); err != nil {
+			return err
+		}
 		ctx, cancel := within(ctx, n.cfg.Clock, joinAttempt)
 		defer cancel()
 		req, err := n.registrationRequest()
 		if err == nil {
 			_, err = n.RegisterNode(ctx, req)
+		}
+		if err == nil {
+			err = n.raiseFeatures(ctx)
 		}
 		return err
 	}
@@ -186,6 +200,16 @@ func (n *Node) announceOnce(ctx context.Context) error {
 	}
 	_, err := n.registerAt(ctx, addresses)
 	return err
+}
+
+// checkJoin finds out whether --join leads to another cluster than this node's own. Nodes that do not answer say nothing.
+func (n *Node) checkJoin(ctx context.Context) error {
+	for _, address := range n.cfg.Join {
+		if _, err := n.controllerBehind(ctx, address); errors.Is(err, kerr.InconsistentClusterID) {
+			return fmt.Errorf("--join %s: %w", address, err)
+		}
+	}
+	return nil
 }
 
 // onController calls the node that leads __cluster_metadata: this one, or through its peer.

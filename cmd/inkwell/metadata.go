@@ -103,7 +103,7 @@ func runMetadata(ctx context.Context, args []string) (err error) {
 	defer closePeers()
 	n, err := metadata.Open(ctx, cfg)
 	if err != nil {
-		return err
+		return plain(err)
 	}
 	defer closeInto(&err, n.Close)
 	web, err := common.observe(registry, n.Ready, logger)
@@ -114,7 +114,7 @@ func runMetadata(ctx context.Context, args []string) (err error) {
 		defer closeInto(&err, web.Close)
 	}
 	fmt.Printf("Inkwell %s: metadata node %d serves brokers and administrators at %s, data in %s\n", version, id, l.Addr(), data)
-	return waitForEnd(ctx, n.Failed())
+	return plain(waitForEnd(ctx, n.Failed()))
 }
 
 // guardAdmin refuses a node that anybody on the network could administer.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -147,8 +148,8 @@ func orDash(text string) string {
 	return text
 }
 
-// explain says what went wrong without the names and texts that Kafka has for it, and what the user can do about it.
-func (c *nodesCommand) explain(err error) error {
+// plain is an error without the names and texts that Kafka has for it, and without the number of the request.
+func plain(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -156,6 +157,17 @@ func (c *nodesCommand) explain(err error) error {
 	for _, known := range []error{kafka.ErrorOf(err), kerr.CoordinatorNotAvailable} {
 		text = strings.ReplaceAll(text, ": "+known.Error(), "")
 	}
+	return &explained{err, requestNumber.ReplaceAllString(text, "")}
+}
+
+var requestNumber = regexp.MustCompile(`request 20\d{3}: `)
+
+// explain says what went wrong without the names and texts that Kafka has for it, and what the user can do about it.
+func (c *nodesCommand) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := plain(err).Error()
 	switch {
 	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
 		text += "\nOnly administrators may do this: set INKWELL_ADMIN_PASSWORD to the password that the metadata nodes were started with."
