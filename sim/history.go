@@ -15,6 +15,7 @@ type History struct {
 	partitions map[string]*partitionHistory
 	groups     map[string]*groupHistory
 	sent       map[string]string // value -> partition it was sent to
+	leaders    map[string]int32  // by partition and term
 	failed     map[string]bool   // values that were refused for certain
 }
 
@@ -35,7 +36,7 @@ type watermarks struct{ start, high int64 }
 
 // NewHistory is empty.
 func NewHistory() *History {
-	return &History{partitions: map[string]*partitionHistory{}, groups: map[string]*groupHistory{}, sent: map[string]string{}, failed: map[string]bool{}}
+	return &History{partitions: map[string]*partitionHistory{}, groups: map[string]*groupHistory{}, sent: map[string]string{}, failed: map[string]bool{}, leaders: map[string]int32{}}
 }
 
 func (h *History) partition(name string) *partitionHistory {
@@ -148,6 +149,13 @@ func (h *History) Deleting(partition string, below int64) {
 	p.deleted = max(p.deleted, below)
 }
 
+// MayBeGone says whether somebody deleted the record of an offset.
+func (h *History) MayBeGone(partition string, offset int64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return offset < h.partition(partition).deleted
+}
+
 // Watermarks says what one process of a broker told: neither may go back.
 func (h *History) Watermarks(partition, observer string, start, high int64) error {
 	h.mu.Lock()
@@ -184,7 +192,9 @@ func (h *History) End(partition string, start, high int64) error {
 		}
 	}
 	for _, v := range slices.Sorted(maps.Keys(p.acked)) {
-		if at, ok := p.offsets[v]; !ok {
+		if at, ok := p.offsets[v]; !ok && p.acked[v] < 0 && p.deleted > 0 {
+			continue // it may have been deleted
+		} else if !ok {
 			return fmt.Errorf("lost write: %s was acknowledged, and is nowhere in %s (%d to %d)", v, partition, start, high)
 		} else if at >= high {
 			return fmt.Errorf("lost write: %s was acknowledged at offset %d of %s, which ends at %d", v, at, partition, high)
@@ -212,8 +222,12 @@ func (p *partitionHistory) inOrder(name, producer string) error {
 	}
 	slices.SortFunc(there, func(a, b placed) int { return cmp.Compare(a.offset, b.offset) })
 	for i, t := range there {
-		if t.rank != i {
-			return fmt.Errorf("order: the %d-th value of %s in %s by offset (%d) is the %d-th by send", i, producer, name, t.offset, t.rank)
+		if want := i; p.deleted > 0 {
+			if i > 0 && t.rank < there[i-1].rank { // some may have been deleted before anybody saw their offsets
+				return fmt.Errorf("order: of the values of %s in %s, the %d-th by send is at offset %d, behind the %d-th", producer, name, t.rank, t.offset, there[i-1].rank)
+			}
+		} else if t.rank != want {
+			return fmt.Errorf("order: the %d-th value of %s in %s by offset (%d) is the %d-th by send", want, producer, name, t.offset, t.rank)
 		}
 	}
 	return nil
@@ -235,4 +249,16 @@ func (h *History) Counts() (acked, seen int) {
 		seen += len(p.values)
 	}
 	return acked, seen
+}
+
+// Leads says who leads a coordinator's partition in a term. A term has one leader.
+func (h *History) Leads(partition string, term int64, node int32) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	key := fmt.Sprintf("%s in term %d", partition, term)
+	if other, ok := h.leaders[key]; ok && other != node {
+		return fmt.Errorf("two leaders: %s is led by nodes %d and %d", key, other, node)
+	}
+	h.leaders[key] = node
+	return nil
 }

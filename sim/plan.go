@@ -26,6 +26,17 @@ type Plan struct {
 	MaxObjectBytes    int64
 	RetentionCheck    time.Duration
 	ObjectDeleteDelay time.Duration
+	WorkLease         time.Duration
+	MergeObjects      int64
+	MergeAge          time.Duration
+	MergeBytes        int64         // and of a partition's merged object
+	Deleters          int           // of each cluster
+	Empty             time.Duration // 0, or for how long objects may stay when all records are deleted
+
+	CompactEntries int64 // of the Raft logs
+	KeepEntries    uint64
+	HashEntries    int
+	SegmentBytes   int64
 
 	Duration time.Duration // of production, with faults
 	Settle   time.Duration // everything must be settled so long after the last fault
@@ -41,7 +52,16 @@ func NewPlan(seed uint64) Plan {
 		Latency: time.Duration(1+r.IntN(5)) * time.Millisecond, GiveUp: time.Duration(5+r.IntN(60)) * time.Second,
 		StoreLatency: time.Duration(1+r.IntN(40)) * time.Millisecond, Pace: time.Duration(200+r.IntN(2000)) * time.Millisecond,
 		LocalStore: r.IntN(2) == 0, MaxObjectBytes: 1024 << r.IntN(6), RetentionCheck: 5 * time.Minute, ObjectDeleteDelay: time.Minute,
+		CompactEntries: 20 << r.IntN(8), KeepEntries: 5 << r.IntN(8), HashEntries: 20 << r.IntN(5), SegmentBytes: 16 << 10 << r.IntN(8),
 		Duration: time.Duration(15+r.IntN(30)) * time.Second, Settle: 3 * time.Minute, LogLevel: slog.LevelWarn,
+	}
+	if r.IntN(3) > 0 {
+		p.WorkLease, p.MergeObjects, p.MergeAge, p.MergeBytes = time.Duration(3+r.IntN(20))*time.Second, 2+r.Int64N(8), time.Duration(1+r.IntN(10))*time.Second, 512<<r.IntN(6)
+		p.ObjectDeleteDelay, p.RetentionCheck = time.Duration(1+r.IntN(10))*time.Second, 5*time.Second
+		p.Deleters = r.IntN(2)
+		if r.IntN(4) == 0 {
+			p.Empty = 15 * time.Minute
+		}
 	}
 	return p
 }

@@ -32,8 +32,23 @@ func (r *reader) seek(partition int32, offset int64) {
 	r.w.history.Seek(r.where(partition), r.name, offset)
 }
 
-// fetch reads once from a partition and says how many records came.
+// fetch reads once from a partition and says how many records came. Where records were deleted it goes on behind them.
 func (r *reader) fetch(ctx context.Context, partition int32, waitMillis int32) (int, error) {
+	n, err := r.fetchOnce(ctx, partition, waitMillis)
+	if errors.Is(err, kerr.OffsetOutOfRange) {
+		start, _, e := r.bounds(ctx, partition)
+		if e != nil {
+			return n, e
+		}
+		if start > r.next[partition] {
+			r.seek(partition, start)
+		}
+		err = nil
+	}
+	return n, err
+}
+
+func (r *reader) fetchOnce(ctx context.Context, partition int32, waitMillis int32) (int, error) {
 	req := kmsg.NewPtrFetchRequest()
 	req.SetVersion(12)
 	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = waitMillis, 1, 1<<20
@@ -62,6 +77,9 @@ func (r *reader) take(partition int32, p *kmsg.FetchResponseTopicPartition) (int
 	where, at := r.where(partition), r.next[partition]
 	if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
 		r.w.trace.Add("refused", r.name, "Fetch", where, at, err.Error())
+		if errors.Is(err, kerr.OffsetOutOfRange) && r.w.history.MayBeGone(where, at) {
+			return 0, err
+		}
 		if errors.Is(err, kerr.OffsetOutOfRange) {
 			return 0, r.w.violation("%s: offset %d of %s is out of range", r.name, at, where)
 		}

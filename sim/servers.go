@@ -11,9 +11,12 @@ import (
 	"github.com/inkwell-project/inkwell/broker"
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/metadata"
+	"github.com/inkwell-project/inkwell/metadata/batchcoordinator"
+	"github.com/inkwell-project/inkwell/metadata/raftlog"
 	"github.com/inkwell-project/inkwell/objectstorage"
 	"github.com/inkwell-project/inkwell/objectstorage/faulty"
 	"github.com/inkwell-project/inkwell/objectstorage/storageurl"
+	"github.com/inkwell-project/inkwell/rpc"
 	"github.com/inkwell-project/inkwell/rpc/client"
 )
 
@@ -59,7 +62,19 @@ func (n *metadataNode) open(ctx context.Context, inc *incarnation) (func() error
 	}
 	cfg.Limits.RetentionCheckInterval = n.w.plan.RetentionCheck
 	cfg.Limits.ObjectDeleteDelay = n.w.plan.ObjectDeleteDelay
+	cfg.Limits.WorkLease = n.w.plan.WorkLease
+	if n.w.plan.MergeObjects > 0 {
+		cfg.Work = batchcoordinator.WorkConfig{
+			MergeObjects: n.w.plan.MergeObjects, MergeAge: n.w.plan.MergeAge, MergeBytes: n.w.plan.MergeBytes, PartitionBytes: n.w.plan.MergeBytes, PartitionCoordinates: n.w.plan.MergeObjects,
+			FinalBytes: 4 * n.w.plan.MergeBytes, ObjectBytes: 16 * n.w.plan.MergeBytes, MaxBackoff: 5 * time.Second, ParkedRetry: 20 * time.Second, CheckInterval: 2 * time.Second,
+			SweepDelays: []time.Duration{2 * time.Second, 10 * time.Second, 30 * time.Second},
+		}
+	}
 	cfg.Groups.InitialRebalanceDelay = 100 * time.Millisecond
+	cfg.TuneLogs = func(c *raftlog.Config) {
+		c.CompactEntries, c.KeepEntries, c.HashCheckEntries, c.HashCheckInterval = n.w.plan.CompactEntries, n.w.plan.KeepEntries, n.w.plan.HashEntries, 5*time.Second
+		c.SegmentBytes = n.w.plan.SegmentBytes
+	}
 	node, err := metadata.Open(ctx, cfg)
 	if err != nil {
 		if cfg.RaftListener != nil {
@@ -67,7 +82,32 @@ func (n *metadataNode) open(ctx context.Context, inc *incarnation) (func() error
 		}
 		return nil, nil, errors.Join(err, cfg.Listener.Close())
 	}
+	inc.watchLeaders(node)
 	return node.Close, node.Failed(), nil
+}
+
+// watchLeaders takes what a node believes about leaders into the history, until it ends.
+func (i *incarnation) watchLeaders(node *metadata.Node) {
+	w := i.p.w
+	w.running.Go(func() {
+		for sleep(i.ctx, 200*time.Millisecond) == nil {
+			for _, c := range w.clusters {
+				calls, err := node.Cluster(c.name)
+				if err != nil {
+					continue // not here
+				}
+				resp, err := calls.FindLeaders(i.ctx, &rpc.FindLeadersRequest{})
+				if err != nil {
+					continue
+				}
+				for _, l := range resp.Leaders {
+					if l.Node > 0 && i.alive() {
+						w.check(w.history.Leads(fmt.Sprintf("%s/%d/%d", c.name, l.Kind, l.Partition), l.Term, l.Node))
+					}
+				}
+			}
+		}
+	})
 }
 
 // brokerServer is a broker of one Inkless cluster.

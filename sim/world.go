@@ -30,7 +30,7 @@ type World struct {
 	net      *Network
 	history  *History
 	nodes    []*metadataNode
-	clusters []*cluster
+	clusters []*cluster // complete before faults begin
 
 	running sync.WaitGroup // everything that processes started
 	ending  atomic.Bool    // nothing is started any more
@@ -109,6 +109,9 @@ func (w *World) play(r *Result) {
 		r.Consumed += m.consumed
 	}
 	w.readBack(clients)
+	if w.plan.Empty > 0 && !w.failed() {
+		w.emptyStore()
+	}
 }
 
 func (w *World) metadataAddresses() (addresses []string) {
@@ -120,6 +123,16 @@ func (w *World) metadataAddresses() (addresses []string) {
 
 // build starts nodes, clusters and brokers, and makes the topics.
 func (w *World) build(ctx context.Context) error {
+	for i := range w.plan.Clusters {
+		c := &cluster{name: kafka.ClusterID(fmt.Sprintf("c%d", i+1)), topic: "orders", count: w.plan.Partitions}
+		floats := w.source.Floats(string(c.name) + " store")
+		c.memory = memory.New()
+		c.store = faulty.New(c.memory, faulty.Config{Rand: floats, Latency: w.storeLatency()})
+		for id := range w.plan.Brokers {
+			c.brokers = append(c.brokers, w.newBroker(c, id))
+		}
+		w.clusters = append(w.clusters, c)
+	}
 	for id := range w.plan.MetadataNodes {
 		w.nodes = append(w.nodes, w.newMetadataNode(id+1))
 	}
@@ -130,18 +143,10 @@ func (w *World) build(ctx context.Context) error {
 		}
 	}
 	admin := client.NewAdmin(client.AdminConfig{Addresses: w.metadataAddresses(), Dial: w.net.Dialer("admin", func() bool { return true }), Logger: slog.New(slog.DiscardHandler)})
-	for i := range w.plan.Clusters {
-		c := &cluster{name: kafka.ClusterID(fmt.Sprintf("c%d", i+1)), topic: "orders", count: w.plan.Partitions}
-		floats := w.source.Floats(string(c.name) + " store")
-		c.memory = memory.New()
-		c.store = faulty.New(c.memory, faulty.Config{Rand: floats, Latency: w.storeLatency()})
+	for _, c := range w.clusters {
 		if err := w.create(ctx, admin, c); err != nil {
 			return errors.Join(err, admin.Close())
 		}
-		for id := range w.plan.Brokers {
-			c.brokers = append(c.brokers, w.newBroker(c, id))
-		}
-		w.clusters = append(w.clusters, c)
 	}
 	if err := admin.Close(); err != nil {
 		return err
@@ -220,6 +225,10 @@ func (w *World) startClients(all, produce context.Context) *clients {
 			r := &reader{kafkaClient: w.newClient(fmt.Sprintf("%s-reader%d", cl.name, i), cl), topic: cl.topic}
 			c.work.Go(func() { r.run(produce, cl.count) })
 		}
+		for i := range w.plan.Deleters {
+			d := &deleter{reader{kafkaClient: w.newClient(fmt.Sprintf("%s-deleter%d", cl.name, i), cl), topic: cl.topic}}
+			c.work.Go(func() { d.run(produce, cl.count) })
+		}
 		for i := range w.plan.Members {
 			m := &member{reader: reader{kafkaClient: w.newClient(fmt.Sprintf("%s-member%d", cl.name, i), cl), topic: cl.topic}, group: "g", partitions: cl.count}
 			c.members = append(c.members, m)
@@ -295,7 +304,6 @@ func (w *World) readBack(*clients) {
 			w.check(w.history.End(r.where(p), start, high))
 		}
 		r.disconnect()
-		fresh.stop()
 	}
 }
 
