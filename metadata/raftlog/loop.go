@@ -151,6 +151,10 @@ func (g *group) step(m *pb.Message) {
 		}
 	case pb.MsgHeartbeatResp:
 		if c := m.GetContext(); len(c) == 1 && c[0] == wakeMark {
+			if g.quiesced && !g.leads {
+				g.wakeUp()
+				g.poke()
+			}
 			g.wakeUp()
 			m = &pb.Message{Type: m.Type, From: m.From, To: m.To, Term: m.Term}
 		} else if g.quiesced && m.GetTerm() <= g.seenTerm {

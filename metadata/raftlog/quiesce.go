@@ -3,6 +3,7 @@ package raftlog
 import (
 	"encoding/binary"
 	"slices"
+	"time"
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -86,7 +87,8 @@ func (n *Node) onBeat(from int32, vouch uint64) {
 	}
 }
 
-// maybeQuiesce puts a group to rest when all its replicas have everything. It runs on the leader.
+// maybeQuiesce puts a group to rest when all its replicas have everything. Voters that have not answered for long do not count: one that comes
+// back asks for votes, or pokes, and so wakes the group. A learner may be too new to do that. It runs on the leader.
 func (g *group) maybeQuiesce() {
 	n := g.node
 	if g.idle < quiesceTicks || len(g.reads) > 0 || g.changing != nil || len(g.sends) > 0 || g.hashing != nil || len(g.conf.GetVotersOutgoing()) > 0 {
@@ -100,14 +102,14 @@ func (g *group) maybeQuiesce() {
 	}
 	rest := true
 	var others []int32
-	g.raw.WithProgress(func(id uint64, _ raft.ProgressType, pr tracker.Progress) {
-		if id == status.ID {
+	g.raw.WithProgress(func(id uint64, kind raft.ProgressType, pr tracker.Progress) {
+		if id == status.ID || !pr.RecentActive && kind != raft.ProgressTypeLearner && g.unheard(id) {
 			return
 		}
 		others = append(others, NodeOf(id))
 		rest = rest && pr.Match == last && pr.RecentActive && pr.State == tracker.StateReplicate
 	})
-	if !rest || len(others) == 0 {
+	if !rest || 2*(len(others)+1) <= len(members(g.conf)) {
 		return
 	}
 	slices.Sort(others)
@@ -117,6 +119,12 @@ func (g *group) maybeQuiesce() {
 			Context: binary.BigEndian.AppendUint64([]byte{quiesceMark}, n.vouch)}})
 	}
 	g.quiesce(others)
+}
+
+// unheard says that nothing came from a replica's node for two election timeouts: it is not just slow.
+func (g *group) unheard(id uint64) bool {
+	n := g.node
+	return n.cfg.Clock.Now().Sub(n.heard[NodeOf(id)]) > time.Duration(2*n.cfg.ElectionTicks)*n.cfg.TickInterval
 }
 
 // quiesceMark begins the context of a heartbeat that says that the group may rest. Those of reads have 8 bytes.
@@ -180,12 +188,14 @@ const wakeMark = 'W'
 
 // poke wakes the leader.
 func (g *group) poke() {
-	status := g.raw.BasicStatus()
-	if status.Lead == raft.None || status.Lead == status.ID {
-		return
+	if status := g.raw.BasicStatus(); status.Lead != raft.None && status.Lead != status.ID {
+		g.pokeOne(status.Lead)
 	}
-	term := status.GetTerm()
-	g.node.outgoing = append(g.node.outgoing, Message{Group: g.id, Raft: &pb.Message{Type: pb.MsgHeartbeatResp.Enum(), From: &status.ID, To: &status.Lead, Term: &term, Context: []byte{wakeMark}}})
+}
+
+func (g *group) pokeOne(to uint64) {
+	term, me := g.raw.BasicStatus().GetTerm(), raftID(g.node.cfg.NodeID)
+	g.node.outgoing = append(g.node.outgoing, Message{Group: g.id, Raft: &pb.Message{Type: pb.MsgHeartbeatResp.Enum(), From: &me, To: &to, Term: &term, Context: []byte{wakeMark}}})
 }
 
 // onEnded takes a group that does not go on out of what others rely on.

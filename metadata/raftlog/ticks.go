@@ -73,8 +73,16 @@ func (g *group) campaign() {
 		g.eager--
 	}
 	g.drawTimeout()
-	if slices.Contains(g.conf.GetVoters(), raftID(g.node.cfg.NodeID)) && g.staged == nil && !g.receiving {
+	me := raftID(g.node.cfg.NodeID)
+	if g.staged != nil || g.receiving {
+		return
+	}
+	if slices.Contains(g.conf.GetVoters(), me) {
 		_ = g.raw.Campaign() // refused: it cannot now, and tries again
+		return
+	}
+	for _, id := range g.conf.GetVoters() { // their group may rest, and not know that this replica is back
+		g.pokeOne(id)
 	}
 }
 
