@@ -4,7 +4,7 @@ GO ?= go
 BIN := bin/inkwell
 VERSION ?= $(shell git describe --tags --always 2>/dev/null || echo dev)
 
-.PHONY: help build run test check fmt vet lint tools bench chaos acceptance fuzz docs clean
+.PHONY: help build run test check fmt vet lint tools bench bench-latency chaos acceptance sim fuzz docs clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
@@ -47,6 +47,9 @@ chaos: tools build ## twenty kills under load, on a folder and on an S3 server
 
 acceptance: tools ## a million lines through a kill -9, on a folder and on an S3 server
 	INKWELL_TEST_LINES=1000000 $(GO) test -count=1 -timeout 30m -v ./test/acceptance
+
+sim:             ## whole systems in virtual time: SEEDS=1000 of them, from SEED=1 on
+	INKWELL_TEST_SIM_SEEDS=$(or $(SEEDS),1000) INKWELL_TEST_SIM_SEED=$(or $(SEED),1) $(GO) test -count=1 -timeout 10h -v -run TestSeeds ./sim
 
 fuzz:            ## each fuzz target for half a minute
 	@for pkg in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$pkg | grep ^Fuzz); do \

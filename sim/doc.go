@@ -1,0 +1,10 @@
+// Package sim runs whole Inkwells, metadata nodes with Raft inside, brokers of two Inkless clusters and their clients, in one process and in virtual
+// time (testing/synctest), with a network, disks, an object store and clocks that fail as a seed says, and checks what clients saw.
+//
+// # Contract
+//   - Order: a seed decides the plan, every fault and its time. It does not decide the order in which Go runs goroutines that are ready at one instant of
+//     virtual time, so that a seed repeats a run closely, not exactly; GOMAXPROCS is 1 while it runs.
+//   - Bytes: a crash of a process loses what its disk had not synced.
+//   - Concurrency: a run is a bubble of its own; runs come one after the other.
+//   - Failure: a violation prints the plan, the last events and the line that runs the seed again.
+package sim
