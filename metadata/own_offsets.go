@@ -56,8 +56,11 @@ type ownGroups struct{ n *Node }
 // Handle implements api.Groups.
 func (g ownGroups) Handle(ctx context.Context, client rpc.Client, req kmsg.Request) (kmsg.Response, error) {
 	g.n.mu.RLock()
-	groups := g.n.ownGroups
+	groups, log := g.n.ownGroups, g.n.ownOffsets
 	g.n.mu.RUnlock()
+	if list, ok := req.(*kmsg.ListGroupsRequest); ok && (groups == nil || !log.Leadership().IsLeader) {
+		return list.ResponseKind(), nil // as in Kafka, each node lists those that it coordinates
+	}
 	if groups == nil {
 		return nil, fmt.Errorf("%s is on other nodes: %w", "__consumer_offsets", kerr.NotCoordinator)
 	}
