@@ -76,9 +76,17 @@ func awaitLeader(ctx context.Context, log raftlog.Log) error {
 
 // EnsureCluster creates the cluster unless it exists and returns when this node leads it. It is for a Metadata cluster of one node.
 func (n *Node) EnsureCluster(ctx context.Context, spec clustercontroller.Spec) error {
-	_, err := n.clusters.CreateCluster(ctx, spec)
-	if err != nil && !errors.Is(err, kerr.DuplicateResource) {
-		return err
+	for created := false; !created; {
+		// After a restart this node leads only when it has applied its log.
+		if err := awaitLeader(ctx, n.clusterLog); err != nil {
+			return err
+		}
+		switch _, err := n.clusters.CreateCluster(ctx, spec); {
+		case err == nil, errors.Is(err, kerr.DuplicateResource):
+			created = true
+		case !errors.Is(err, kerr.NotCoordinator): // else it led, and does not any more
+			return err
+		}
 	}
 	for {
 		n.mu.RLock()

@@ -62,6 +62,7 @@ func (f *Forwarder) Forward(ctx context.Context, req *rpc.ForwardRequest, extra 
 func (f *Forwarder) forward(ctx context.Context, req *rpc.ForwardRequest, extra time.Duration) (*rpc.ForwardResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.Timeout+extra)
 	defer cancel()
+	began := f.cfg.Clock.Now()
 	before := f.lookBefore(req.Request)
 	repeated := false
 	var last *rpc.ForwardResponse // an answer that says that the coordinator is elsewhere
@@ -81,7 +82,11 @@ func (f *Forwarder) forward(ctx context.Context, req *rpc.ForwardRequest, extra 
 			return nil, err
 		}
 		wait := time.Duration(float64(backoff) * (0.5 + f.cfg.Jitter()))
-		if sleepErr := clock.Sleep(ctx, f.cfg.Clock, wait); sleepErr != nil {
+		sleepErr := clock.Sleep(ctx, f.cfg.Clock, wait)
+		if sleepErr == nil && tooLate(req.Request, f.cfg.Clock.Now().Sub(began)) {
+			sleepErr = context.DeadlineExceeded
+		}
+		if sleepErr != nil {
 			if err == nil {
 				return last, nil
 			}

@@ -218,6 +218,20 @@ func TestAnAnswerWaitsForTheImage(t *testing.T) {
 	})
 }
 
+// A commit of offsets is not sent again later than lateCommit: its client has gone elsewhere and committed more.
+func TestALateOffsetCommitIsNotSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, s := forwarder(nil, fails(kerr.NotCoordinator))
+		began := time.Now()
+		if _, err := f.Forward(t.Context(), &rpc.ForwardRequest{Request: kmsg.NewPtrOffsetCommitRequest()}, time.Hour); !errors.Is(err, kerr.CoordinatorNotAvailable) {
+			t.Error(err)
+		}
+		if waited := time.Since(began); waited > lateCommit+2*lastBackoff || s.calls < 3 {
+			t.Errorf("%d calls in %s", s.calls, waited)
+		}
+	})
+}
+
 func TestHarmlessJoins(t *testing.T) {
 	for _, tc := range []struct {
 		version  int16
@@ -231,7 +245,7 @@ func TestHarmlessJoins(t *testing.T) {
 			t.Errorf("%+v", tc)
 		}
 	}
-	if harmless(kmsg.NewPtrDeleteGroupsRequest()) || harmless(kmsg.NewPtrOffsetDeleteRequest()) || harmless(kmsg.NewPtrCreatePartitionsRequest()) {
+	if harmless(kmsg.NewPtrOffsetCommitRequest()) || harmless(kmsg.NewPtrDeleteGroupsRequest()) || harmless(kmsg.NewPtrOffsetDeleteRequest()) || harmless(kmsg.NewPtrCreatePartitionsRequest()) {
 		t.Error("not harmless")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -46,18 +47,27 @@ func unknown(err error) bool {
 	return errors.Is(err, kafka.ErrUnknownOutcome) || errors.Is(err, kerr.RequestTimedOut)
 }
 
-// harmless says that doing the request twice is as doing it once.
+// harmless says that doing the request twice is as doing it once, also later. An OffsetCommit is not: its client may have committed more elsewhere meanwhile.
 func harmless(req kmsg.Request) bool {
 	switch m := req.(type) {
 	case *kmsg.JoinGroupRequest:
 		// A member that has a name takes its own place again. Since v4 one without a name is first given one, and is no member before it uses it.
 		return m.Version >= 4 || m.MemberID != "" || m.InstanceID != nil
-	case *kmsg.SyncGroupRequest, *kmsg.HeartbeatRequest, *kmsg.LeaveGroupRequest, *kmsg.OffsetCommitRequest, *kmsg.OffsetFetchRequest,
+	case *kmsg.SyncGroupRequest, *kmsg.HeartbeatRequest, *kmsg.LeaveGroupRequest, *kmsg.OffsetFetchRequest,
 		*kmsg.DescribeGroupsRequest, *kmsg.ListGroupsRequest, *kmsg.BrokerRegistrationRequest, *kmsg.BrokerHeartbeatRequest,
 		*kmsg.AlterConfigsRequest, *kmsg.IncrementalAlterConfigsRequest: // what is appended to a list is in it once
 		return true
 	}
 	return false
+}
+
+// lateCommit is how long after its arrival an OffsetCommit may still be sent again: less than a broker's session. A broker that was paused for longer must
+// not wake up and set a group back behind what its members have committed through other brokers.
+const lateCommit = 5 * time.Second
+
+func tooLate(req kmsg.Request, age time.Duration) bool {
+	_, commit := req.(*kmsg.OffsetCommitRequest)
+	return commit && age > lateCommit
 }
 
 // moved says that a group's answer is only about its coordinator: it lost its place or does not have the group yet. Such answers reach a client
