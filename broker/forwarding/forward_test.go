@@ -223,7 +223,7 @@ func TestALateOffsetCommitIsNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, s := forwarder(nil, fails(kerr.NotCoordinator))
 		began := time.Now()
-		if _, err := f.Forward(t.Context(), &rpc.ForwardRequest{Request: kmsg.NewPtrOffsetCommitRequest()}, time.Hour); !errors.Is(err, kerr.CoordinatorNotAvailable) {
+		if _, err := f.Forward(t.Context(), &rpc.ForwardRequest{Request: kmsg.NewPtrOffsetCommitRequest(), Target: rpc.Target{Kind: rpc.TargetController}}, time.Hour); !errors.Is(err, kerr.NotController) {
 			t.Error(err)
 		}
 		if waited := time.Since(began); waited > lateCommit+2*lastBackoff || s.calls < 3 {
