@@ -20,6 +20,7 @@ import (
 type clusterView struct {
 	next       int64
 	clusterID  string
+	level      int32 // of topics.MetadataFeature, 0 for none
 	nodes      map[int32]*topics.Node
 	clusters   map[kafka.ClusterID]*topics.InklessCluster
 	placements map[string]map[int32]*topics.PartitionPlacement // by topic and partition
@@ -66,6 +67,10 @@ func (v *clusterView) apply(r raftlog.Record) error {
 	switch record := record.(type) {
 	case *topics.MetadataCluster:
 		v.clusterID = record.ID
+	case *topics.FeatureLevel:
+		if record.Name == topics.MetadataFeature {
+			v.level = record.Level
+		}
 	case *topics.Node:
 		v.nodes[record.ID] = record
 	case *topics.InklessCluster:
@@ -119,11 +124,14 @@ const leavingInterval = time.Second
 
 // followClusters brings what this node serves to what __cluster_metadata says, until ctx ends.
 func (n *Node) followClusters(ctx context.Context) {
-	view := emptyView()
+	view, swept := emptyView(), false
 	for ctx.Err() == nil {
 		err := view.catchUp(n.clusterLog)
 		if err == nil {
 			err = n.adopt(view.layout())
+		}
+		if err == nil && !swept {
+			swept, err = true, n.removeLeftovers()
 		}
 		if err == nil {
 			err = n.awaitRecords(ctx, view.next)

@@ -15,13 +15,14 @@ import (
 // layout is an immutable picture of __cluster_metadata, as this node's replica shows it.
 type layout struct {
 	clusterID  string
+	level      int32 // of topics.MetadataFeature
 	nodes      map[int32]*topics.Node
 	clusters   map[kafka.ClusterID]*topics.InklessCluster
 	placements map[string]map[int32]*topics.PartitionPlacement
 }
 
 func (v *clusterView) layout() *layout {
-	l := &layout{clusterID: v.clusterID, nodes: maps.Clone(v.nodes), clusters: maps.Clone(v.clusters), placements: make(map[string]map[int32]*topics.PartitionPlacement, len(v.placements))}
+	l := &layout{clusterID: v.clusterID, level: max(v.level, topics.FeatureLevel1), nodes: maps.Clone(v.nodes), clusters: maps.Clone(v.clusters), placements: make(map[string]map[int32]*topics.PartitionPlacement, len(v.placements))}
 	for topic, partitions := range v.placements {
 		l.placements[topic] = maps.Clone(partitions)
 	}

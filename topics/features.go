@@ -10,7 +10,8 @@ const MetadataFeature = "metadata.version"
 // Levels of MetadataFeature. A log without a record of it has the first.
 const (
 	FeatureLevel1 int32 = 1 // the kinds of the first logs
-	// FeatureLevel2 adds limits, suspension and new credentials of clusters (AlterCluster), and levels themselves (SetFeatureLevel).
+	// FeatureLevel2 adds limits, suspension and new credentials of clusters (AlterCluster), jobs that rewrite
+	// objects (EnableWork), and levels themselves (SetFeatureLevel).
 	FeatureLevel2 int32 = 2
 
 	// NewestFeatureLevel is what this release can read and write.

@@ -54,9 +54,9 @@ const (
 	leastPatience = time.Second
 	findBackoff   = 50 * time.Millisecond
 	maxAttempts   = 8
-	// othersPatience is how long partitions that can be read wait for the coordinator of one whose coordinates are not known. While the Metadata cluster is
-	// away, reads of what is known go on.
-	othersPatience = 500 * time.Millisecond
+	// othersPatience is how long partitions that can be read wait for the coordinator of one whose coordinates are not known; not at all once it has not
+	// answered in time. While the Metadata cluster is away, reads of what is known go on.
+	othersPatience = 2 * time.Second
 	// errorPause keeps a client that asks again at once from causing a GET each time.
 	errorPause = 100 * time.Millisecond
 )
@@ -117,8 +117,11 @@ func (m *Manager) Fetch(ctx context.Context, req *FetchRequest) []FetchResult {
 	}
 	f.serve()
 	for f.again() {
-		f.resolve()
-		f.plan()
+		for attempts := 0; attempts < maxAttempts; attempts++ {
+			if f.resolve(); f.plan() {
+				break
+			}
+		}
 		f.serve()
 	}
 	f.pause()
@@ -280,9 +283,15 @@ func (f *fetch) resolve() {
 		for i, find := range finds {
 			c := unknown[i]
 			if others {
-				patient = f.waitUntil(find.done, find.since.Add(othersPatience))
+				patient = f.waitUntil(find.done, c.p.answerBy(find))
 			} else {
 				patient = f.waitFor(find.done)
+			}
+			if !patient && others {
+				c.p.unanswered.Store(true)
+			}
+			if !patient && others && c.highWatermark >= 0 {
+				continue // nothing is told of it, and its next fetch finds more
 			}
 			if !patient {
 				c.unavailable(errors.New("the coordinator does not answer in time"))
@@ -300,6 +309,14 @@ func (f *fetch) resolve() {
 		}
 		asks, unknown = again, still
 	}
+}
+
+// answerBy is how long others wait for a find.
+func (p *partition) answerBy(f *find) time.Time {
+	if p.unanswered.Load() {
+		return f.since
+	}
+	return f.since.Add(othersPatience)
 }
 
 func (c *cursor) unavailable(err error) {

@@ -85,11 +85,15 @@ func (m *Manager) findGroup(coordinator int32, asks []findAsk, finds []*find) {
 	}
 	if err != nil {
 		m.log.Warn("Find Segment failed", "coordinator", coordinator, "partitions", len(asks), "error", err)
+		for i := range asks {
+			asks[i].p.unanswered.Store(true)
+		}
 		settle(asks, finds, nil, err)
 		return
 	}
 	for i := range asks {
 		r := &response.Partitions[i]
+		asks[i].p.unanswered.Store(false)
 		asks[i].p.found(asks[i].offset, r, generation == t.generation.Load())
 		if r.Error == kerr.UnknownTopicID.Code {
 			m.remove(asks[i].p)

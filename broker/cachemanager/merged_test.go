@@ -166,6 +166,7 @@ func TestAnObjectThatIsGoneIsLookedUpAgain(t *testing.T) {
 
 // dropAll evicts what nobody uses.
 func (c *cache) dropAll() {
+	synctest.Wait() // for those who check what was read ahead
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, blocks := range c.objects {

@@ -39,6 +39,8 @@ type partition struct {
 
 	pins atomic.Int32 // fetches that use it now
 	used atomic.Int64 // ms, the last fetch
+	// unanswered: the coordinator did not answer the last Find Segment in time.
+	unanswered atomic.Bool
 
 	// mu guards all below; held for memory work only.
 	mu        sync.Mutex

@@ -10,12 +10,29 @@ func (f *fetch) plan() bool {
 			return true
 		}
 		if missing == nil {
-			return f.available() == 0
+			return f.available() == 0 && !f.forgotten()
 		}
 		if !f.waitFor(missing.ready) {
 			return true // with nothing; the next fetch finds the index
 		}
 	}
+}
+
+// forgotten says whether coordinates that were known are not any more: a job replaced them, perhaps, and they are to be asked for.
+func (f *fetch) forgotten() bool {
+	for i := range f.cursors {
+		c := &f.cursors[i]
+		if c.served() || len(c.found) > 0 {
+			continue
+		}
+		c.p.mu.Lock()
+		unknown := c.p.locate(c.from) == mustFind
+		c.p.mu.Unlock()
+		if unknown {
+			return true
+		}
+	}
+	return false
 }
 
 // planOnce says whether there is anything planned, and which index is missing for more.

@@ -111,3 +111,16 @@ func TestClustersAreAlteredOverTheWire(t *testing.T) {
 		}
 	}
 }
+
+func TestFeaturesAreShownAndRaised(t *testing.T) {
+	for args, want := range map[string]string{
+		"list": "metadata.version  1      2", "upgrade": "metadata.version  0", "upgrade 2": "metadata.version  2", "upgrade x": "no level", "upgrade 0": "no level", "": "want list", "list 2": "want list",
+	} {
+		var out bytes.Buffer
+		c := featuresCommand{alterer: &clusters{}, out: &out}
+		err := c.run(t.Context(), strings.Fields(args))
+		if got := fmt.Sprint(out.String(), err); !strings.Contains(got, want) {
+			t.Errorf("%q: %s", args, got)
+		}
+	}
+}

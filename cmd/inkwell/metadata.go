@@ -64,7 +64,10 @@ func runMetadata(ctx context.Context, args []string) (err error) {
 	if len(args) > 0 && args[0] == "nodes" {
 		return runMetadataNodes(ctx, args[1:])
 	}
-	s := settings.New("metadata", "A node of the Metadata Kafka Cluster, which serves many Inkless clusters. It touches no object storage. `inkwell metadata nodes` administers the nodes.")
+	if len(args) > 0 && args[0] == "features" {
+		return runMetadataFeatures(ctx, args[1:])
+	}
+	s := settings.New("metadata", "A node of the Metadata Kafka Cluster, which serves many Inkless clusters. It touches no object storage. `inkwell metadata nodes` administers the nodes, `inkwell metadata features` what they may write.")
 	var common common
 	var m metadataSettings
 	var id int64

@@ -44,8 +44,13 @@ func (c *Coordinator) enableWork(ctx context.Context) (bool, error) {
 	if !c.cfg.Allow(state.KindEnableWork) {
 		return false, nil
 	}
-	r, err := propose[state.EnableResult](ctx, c, &state.EnableWork{Level: 1})
-	return err == nil && r.Level > 0, err
+	for {
+		r, err := propose[state.EnableResult](ctx, c, &state.EnableWork{Level: 1, MaxCoordinates: c.cfg.PageCoordinates, Policy: c.policy()})
+		if err != nil || r.Level > 0 {
+			c.work.wake()
+			return err == nil, err
+		}
+	}
 }
 
 // planCompactions looks at the compacted partitions of the image, one read each, and proposes those that are due.

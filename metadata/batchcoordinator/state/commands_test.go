@@ -33,7 +33,7 @@ var sampleCommands = []Command{
 	&LeaseWork{Broker: 1, BrokerEpoch: 2, MaxObjects: 3, DelayMillis: 4, TimeoutMillis: 5},
 	&CompleteWork{Broker: 1, BrokerEpoch: 2, Lease: 3, RetryMillis: 4, Deleted: []kafka.ObjectID{{Epoch: 1, Sequence: 2}, {}}},
 	&ExpireProducers{Cutoff: 5, Producers: []PartitionProducer{{kafka.TopicIDPartition{ID: kafka.TopicID{1}}, 42}}},
-	&EnableWork{Level: 1},
+	&EnableWork{Level: 1, MaxCoordinates: 10, Policy: samplePolicy},
 	&GrantWork{Broker: 3, BrokerEpoch: 9, Kinds: []rpc.WorkKind{rpc.WorkDelete, rpc.WorkMerge, rpc.WorkCompactKeys, rpc.WorkSweep}, MaxObjects: 5, MaxBytes: 6, Policy: samplePolicy},
 	&RenewWork{Holder: sampleHolder, LeaseMillis: 9},
 	&FinishWork{Holder: sampleHolder, Coordinator: 2, Deleted: []kafka.ObjectID{{Epoch: 1, Sequence: 2}}, Outputs: []rpc.OutputObject{{Object: kafka.ObjectID{Epoch: 9, Sequence: 8}, ObjectBytes: 1 << 20}},

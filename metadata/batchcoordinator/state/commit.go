@@ -214,9 +214,11 @@ func (m *Machine) putCoordinate(p *entry[kafka.TopicIDPartition, Partition], id 
 		Object: id, Position: c.Position, Bytes: c.Bytes, BaseOffset: c.BaseOffset, LastOffset: c.LastOffset,
 		MaxTimestamp: c.MaxTimestamp, AppendTimestamp: c.AppendTimestamp, Batches: c.Batches,
 	}}
-	m.key = appendOffsetKey(m.key[:0], prefixCoordinate, p.key, c.LastOffset)
-	m.value = stored.appendValue(m.value[:0])
-	m.tx.Set(m.key, m.value)
+	if m.readWorkLevel() == workJoining {
+		stored.level = 1
+		m.upkeep(p.key).add(&stored)
+	}
+	m.putValue(p.key, &stored)
 	p.value.Bytes += int64(c.Bytes)
 	p.value.Coordinates++
 	if c.MaxTimestamp > p.value.MaxTimestamp {

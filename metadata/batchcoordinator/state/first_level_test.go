@@ -64,7 +64,11 @@ func TestFirstLevelLeavesTheSameBytes(t *testing.T) {
 	if r := FindSegment(s, &rpc.FindSegment{Partition: tp, Offset: 17, MaxBytes: 1 << 20, MaxCoordinates: 10}); len(r.Coordinates) != 2 || r.Coordinates[0].Stamped {
 		t.Fatalf("found %+v", r)
 	}
-	apply(&EnableWork{Level: 1})
+	apply(&EnableWork{Level: 1, MaxCoordinates: 1, Policy: samplePolicy})
+	if WorkLevel(s) > 0 {
+		t.Fatal("the level is in force, and only one coordinate has joined")
+	}
+	apply(&EnableWork{Level: 1, MaxCoordinates: 100, Policy: samplePolicy})
 	grant := &GrantWork{Broker: 1, BrokerEpoch: 7, Kinds: []rpc.WorkKind{rpc.WorkDelete}, MaxObjects: 10, Policy: samplePolicy}
 	grant.Policy.DeleteDelayMillis = 0
 	first := apply(grant).(GrantResult)

@@ -27,7 +27,7 @@ type Machine struct {
 	upkeeps    loaded[kafka.TopicIDPartition, upkeep]
 	deleted    map[kafka.TopicID]bool
 	released   int
-	workLevel  int64     // -1: not read yet
+	workLevel  int64     // workLevelUnread: not read yet
 	queued     QueueSize // by this command
 	queueSize  QueueSize // after it, if it queued something
 
@@ -120,7 +120,7 @@ type (
 		Deleted  int
 		Returned int
 	}
-	// EnableResult is the result of EnableWork: the level in force.
+	// EnableResult is the result of EnableWork: the level in force; below 1, there is another page.
 	EnableResult struct{ Level int64 }
 	// GrantResult is the result of GrantWork. Lease 0: there is nothing now. ReadWork tells what is to be done.
 	GrantResult struct {
@@ -186,7 +186,7 @@ func (m *Machine) begin(tx statestore.Tx, now int64) {
 	m.producers.reset()
 	m.objects.reset()
 	m.upkeeps.reset()
-	m.workLevel = -1
+	m.workLevel = workLevelUnread
 	clear(m.deleted)
 }
 
@@ -232,7 +232,9 @@ func (m *Machine) execute(c Command) any {
 func (m *Machine) executeWork(c Command) any {
 	switch c := c.(type) {
 	case *EnableWork:
-		return m.enableWork(c)
+		r := m.enableWork(c)
+		m.flush()
+		return r
 	case *GrantWork:
 		r := m.grantWork(c)
 		m.flush()

@@ -25,8 +25,7 @@ type model struct {
 	second  int64 // epoch of the second broker
 	clock   int64 // of drive
 	leases  []*modelLease
-	before  map[kafka.TopicIDPartition]int64 // high watermarks when work was enabled
-	outputs map[kafka.ObjectID]bool          // that jobs wrote
+	outputs map[kafka.ObjectID]bool // that jobs wrote
 }
 
 type modelPartition struct {

@@ -54,26 +54,9 @@ func (q *queue) due(p *WorkPolicy) (atMillis int64, ok bool) {
 }
 
 const (
-	scalarWorkLevel = "work-level"
-	scalarQueue     = "queue"
-	scalarTurn      = "turn"
+	scalarQueue = "queue"
+	scalarTurn  = "turn"
 )
-
-// workEnabled says whether the second feature level is in force.
-func (m *Machine) workEnabled() bool {
-	if m.workLevel < 0 {
-		m.workLevel = m.scalar(scalarWorkLevel, 0)
-	}
-	return m.workLevel > 0
-}
-
-func (m *Machine) enableWork(c *EnableWork) EnableResult {
-	if c.Level > m.scalar(scalarWorkLevel, 0) {
-		m.setScalar(scalarWorkLevel, c.Level)
-	}
-	m.workLevel = -1
-	return EnableResult{Level: m.scalar(scalarWorkLevel, 0)}
-}
 
 func (m *Machine) queue() queue {
 	m.key = scalarKey(m.key[:0], scalarQueue)

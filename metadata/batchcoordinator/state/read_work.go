@@ -11,7 +11,7 @@ import (
 	"github.com/inkwell-project/inkwell/rpc"
 )
 
-// WorkLevel is the feature level of work in force, 0 before EnableWork.
+// WorkLevel is the feature level of work in force; below 1, EnableWork is to be proposed, again if need be.
 func WorkLevel(r statestore.Reader) int64 {
 	v, ok := r.Get(scalarKey(nil, scalarWorkLevel))
 	if !ok {

@@ -20,7 +20,7 @@ func (s *scenario) runWork(cmd string, a scenarioArgs) bool {
 	holder := Holder{int32(a.num("broker", 1)), a.num("broker-epoch", 7), a.num("lease", 0)}
 	switch cmd {
 	case "enable":
-		s.printf("level %d\n", s.apply(now, &EnableWork{Level: 1}).(EnableResult).Level)
+		s.printf("level %d\n", s.apply(now, &EnableWork{Level: 1, MaxCoordinates: a.num("max", 100), Policy: scenarioPolicy}).(EnableResult).Level)
 	case "grant":
 		s.grant(a, holder)
 	case "renew":

@@ -175,7 +175,7 @@ func (m *Machine) reconsider(tp kafka.TopicIDPartition, p *WorkPolicy) {
 
 // forgetUpkeep ends the upkeep of a partition whose topic is deleted. A lease on it finds nothing to swap.
 func (m *Machine) forgetUpkeep(tp kafka.TopicIDPartition) {
-	if !m.workEnabled() {
+	if m.readWorkLevel() == 0 {
 		return
 	}
 	u := m.upkeep(tp)

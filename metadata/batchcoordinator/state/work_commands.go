@@ -46,9 +46,12 @@ func newWorkCommand(kind int) Command {
 }
 
 // EnableWork begins the second feature level: from here on commits are queued for merging. Until then the older commands do what they always
-// did, to the byte, for replicas of the release before apply them, too.
+// did, to the byte, for replicas of the release before apply them, too. Coordinates that are there already join in pages of MaxCoordinates: the command
+// is repeated until its result says that the level is in force.
 type EnableWork struct {
-	Level int64
+	Level          int64
+	MaxCoordinates int64
+	Policy         WorkPolicy
 }
 
 // Holder is who a lease was given to.
@@ -112,12 +115,21 @@ type RetryWork struct {
 	WorkKind rpc.WorkKind
 }
 
-func (c *EnableWork) appendBody(b []byte) []byte { return wire.AppendSint(b, 1, c.Level) }
+func (c *EnableWork) appendBody(b []byte) []byte {
+	b = wire.AppendSint(b, 1, c.Level)
+	b = wire.AppendSint(b, 2, c.MaxCoordinates)
+	return wire.AppendMessage(b, 3, c.Policy.append)
+}
 
 func (c *EnableWork) decodeBody(d *wire.Decoder) error {
 	for d.Next() {
-		if d.Field() == 1 {
+		switch d.Field() {
+		case 1:
 			c.Level = d.Sint()
+		case 2:
+			c.MaxCoordinates = d.Sint()
+		case 3:
+			d.Embedded(c.Policy.decode)
 		}
 	}
 	return d.Err()

@@ -67,6 +67,9 @@ func NewestCommonLevel(r statestore.Reader) (level int32, nodes []int32) {
 		if err != nil || !ok {
 			panic(&statestore.Failure{Op: "reading a node", Err: fmt.Errorf("%T: %w", record, err)})
 		}
+		if node.State == topics.NodeRemoved {
+			return true
+		}
 		knows := max(node.FeatureLevel, topics.FeatureLevel1)
 		if knows < level {
 			level, nodes = knows, nil
