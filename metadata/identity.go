@@ -32,12 +32,12 @@ func readIdentity(disk vfs.FS, dir string) (id identity, found bool, err error) 
 		return id, false, nil
 	}
 	if err != nil {
-		return id, false, fmt.Errorf("reading %s: %w", path, err)
+		return id, false, fmt.Errorf("reading %s: %w; choose another folder with --data", path, err)
 	}
 	defer f.Close()
 	content, err := io.ReadAll(f)
 	if err != nil {
-		return id, false, fmt.Errorf("reading %s: %w", path, err)
+		return id, false, fmt.Errorf("reading %s: %w; choose another folder with --data", path, err)
 	}
 	if id, err = parseIdentity(string(content)); err != nil {
 		return id, false, fmt.Errorf("%s is damaged (%w): restore it from a copy, or let this node join under a new --node.id with an empty --data folder", path, err)
