@@ -85,10 +85,12 @@ func (p *Processor) place(req *AppendRequest, pending *pending) (outOfOrder []in
 		}
 		if p.open == nil {
 			p.open = newObject(p.deps.Clock.Now())
+			p.open.continues = i > 0
 		}
 		p.open.add(pb, req.Frame, pending, i)
 		p.open.metadataOffset = max(p.open.metadataOffset, req.MetadataOffset)
 	}
+	p.returns.arrived()
 	p.pump()
 	p.wakeBy(req.Deadline)
 	return outOfOrder, nil

@@ -121,7 +121,11 @@ func (p *Processor) commit(c *coordinator, parts []*part, acknowledgedBelow int6
 		settled = nil // end has them in its hands
 	}
 	p.lastSuccess = p.deps.Clock.Now()
+	for _, o := range settled {
+		p.returns.answered(o.begun(), p.lastSuccess.Add(p.cfg.ReturnWait))
+	}
 	p.startCommit(c) // before the answers: they take time
+	p.pump()         // the open object may have waited for this commit
 	p.mu.Unlock()
 	for i, part := range parts {
 		answer(part, &resp.Objects[i])

@@ -20,12 +20,14 @@ type Config struct {
 	MaxObjectBatches int
 	// UploadSlots is how many PUTs run at a time.
 	UploadSlots int
-	// While another PUT is under way an object waits until it has GroupBytes or GroupWait has passed, because two half objects cost twice the
-	// PUTs and commits. With none under way an object leaves at once, unless large batches arrive, and a quarter of GroupBytes within GroupWait: then it waits all the
-	// same, until nothing has come for GroupGap, for producers that wait for answers send no more.
+	// While another PUT, or with small batches another commit, is under way an object waits until it has GroupBytes or GroupWait has passed, because two half objects cost
+	// twice the PUTs and commits. With none under way it leaves at once, with two exceptions, neither longer than GroupWait. Producers of small batches who were
+	// just answered are awaited for ReturnWait (see returns). And if large batches arrive, a quarter of GroupBytes within GroupWait, it waits until nothing has
+	// come for GroupGap, for producers that wait for answers send no more.
 	GroupBytes int64
 	GroupWait  time.Duration
 	GroupGap   time.Duration
+	ReturnWait time.Duration
 	// PutsPerSecond is the budget of PUTs, 0 for no bound. When it is spent, objects still leave CommitInterval after their first batch.
 	PutsPerSecond  float64
 	CommitInterval time.Duration
@@ -52,6 +54,7 @@ func (c *Config) SetDefaults() {
 	setDefault(&c.GroupBytes, 1<<20)
 	setDefault(&c.GroupWait, 10*time.Millisecond)
 	setDefault(&c.GroupGap, 3*time.Millisecond)
+	setDefault(&c.ReturnWait, 1500*time.Microsecond)
 	setDefault(&c.CommitInterval, 250*time.Millisecond)
 	setDefault(&c.MaxBufferedBytes, 64<<20)
 	setDefault(&c.RequestTimeout, 30*time.Second)
@@ -95,6 +98,7 @@ func (c *Config) Validate() error {
 	check(c.GroupBytes >= 0, "GroupBytes is %d, must not be negative", c.GroupBytes)
 	check(c.GroupWait >= 0 && c.GroupWait <= c.CommitInterval, "GroupWait is %v, must be from 0 to CommitInterval (%v)", c.GroupWait, c.CommitInterval)
 	check(c.GroupGap >= 0, "GroupGap is %v, must not be negative", c.GroupGap)
+	check(c.ReturnWait >= 0, "ReturnWait is %v, must not be negative", c.ReturnWait)
 	check(c.CommitInterval > 0, "CommitInterval is %v, must be positive", c.CommitInterval)
 	check(c.PutsPerSecond >= 0, "PutsPerSecond is %v, must not be negative (0 is no bound)", c.PutsPerSecond)
 	check(c.MaxBufferedBytes >= c.MaxObjectBytes, "MaxBufferedBytes is %d, must be at least MaxObjectBytes (%d)", c.MaxBufferedBytes, c.MaxObjectBytes)

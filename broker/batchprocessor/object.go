@@ -23,6 +23,8 @@ type object struct {
 	deadline time.Time
 	// metadataOffset is the greatest of the requests'.
 	metadataOffset int64
+	// continues: it begins with the rest of a request, whose producer is not answered before both objects are committed.
+	continues bool
 
 	// Written by the upload before the object is ready.
 	objectBytes  int64
@@ -127,6 +129,14 @@ func (o *object) layout(cluster kafka.ClusterID) [][]byte {
 	body, _, bytes := w.Finish()
 	o.objectBytes = bytes
 	return body
+}
+
+// begun is the number of requests whose first batch is in the object.
+func (o *object) begun() int {
+	if o.continues {
+		return len(o.requests) - 1
+	}
+	return len(o.requests)
 }
 
 // failAll resolves every result of the object that is not known.

@@ -63,6 +63,7 @@ type Processor struct {
 	coordinators map[int32]*coordinator
 	budget       budget
 	arrivals     arrivals
+	returns      returns
 	timerAt      time.Time     // when the timekeeper will look, zero for never
 	drained      chan struct{} // closed when closing and nothing is left
 	lastSuccess  time.Time

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
+	"github.com/inkwell-project/inkwell/internal/clock"
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/kafka/recordbatch/recordbatchtest"
 	"github.com/inkwell-project/inkwell/rpc"
@@ -82,6 +83,57 @@ func TestObjectWaitsForCompanyOnlyWhileAnotherUploads(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		w.wantLog("0/0@0", "1/0@2", "1/1@0", "2/1@2")
+	})
+}
+
+// A producer with requests in flight sends one for each answer. They share an object: the first of them does not leave without the others.
+func TestProducersThatWereAnsweredAreAwaited(t *testing.T) {
+	run(t, func(c *Config) { c.GroupWait = 10 * time.Millisecond; c.ReturnWait = 2 * time.Millisecond }, func(t *testing.T, w *world) {
+		w.bucket.delay = 5 * time.Millisecond
+		w.append("alone", w.request(1, 10, 0))
+		synctest.Wait()
+		w.wantPuts(1) // nobody is awaited
+		w.append("b", w.request(2, 10, 0))
+		w.append("c", w.request(3, 10, 0))
+		time.Sleep(5 * time.Millisecond) // "alone" is answered and may come back
+		synctest.Wait()
+		w.wantPuts(1)
+		w.append("alone again", w.request(4, 10, 0))
+		synctest.Wait()
+		w.wantPuts(2) // all three
+		time.Sleep(5 * time.Millisecond)
+		w.append("b again", w.request(5, 10, 0))
+		synctest.Wait()
+		w.wantPuts(2)
+		time.Sleep(2*time.Millisecond - 1)
+		synctest.Wait()
+		w.wantPuts(2)
+		time.Sleep(1)
+		synctest.Wait()
+		w.wantPuts(3) // the others did not come back in time
+		time.Sleep(time.Second)
+		w.append("later", w.request(6, 10, 0))
+		synctest.Wait()
+		w.wantPuts(4) // and are not awaited for ever
+	})
+}
+
+// While its partition's commit is slow, a small object waits no longer than GroupWait.
+func TestObjectWaitsForACommitAtMostGroupWait(t *testing.T) {
+	run(t, func(c *Config) { c.GroupWait = 10 * time.Millisecond }, func(t *testing.T, w *world) {
+		w.coord.before = func(ctx context.Context, _ int, _ *rpc.CommitObjectsRequest) error {
+			return clock.Sleep(ctx, clock.System, time.Second)
+		}
+		w.append("a", w.request(1, 10, 0))
+		synctest.Wait()
+		w.append("b", w.request(2, 10, 1))
+		time.Sleep(10*time.Millisecond - 1)
+		synctest.Wait()
+		w.wantPuts(1)
+		time.Sleep(1)
+		synctest.Wait()
+		w.wantPuts(2)
+		time.Sleep(3 * time.Second)
 	})
 }
 

@@ -70,14 +70,7 @@ func (p *Processor) mayRotate(now time.Time) (cause string, at time.Time) {
 		return causeClose, at
 	}
 	if o.bytes < p.cfg.GroupBytes {
-		switch wait := o.opened.Add(p.cfg.GroupWait); {
-		case p.uploads > 0:
-			at = wait
-		case p.arrivals.large(now) && p.arrivals.rate*p.cfg.GroupWait.Seconds() >= float64(p.cfg.GroupBytes)/4:
-			if at = p.arrivals.last.Add(p.cfg.GroupGap); at.After(wait) {
-				at = wait
-			}
-		}
+		at = p.companyAt(o, now)
 	}
 	if b := p.budgetAt(o, now); b.After(at) {
 		at = b
@@ -89,6 +82,25 @@ func (p *Processor) mayRotate(now time.Time) (cause string, at time.Time) {
 		return causeInterval, at
 	}
 	return causeSlot, at
+}
+
+// companyAt is until when the open object, which is small, waits for more batches. Called with mu.
+func (p *Processor) companyAt(o *object, now time.Time) (at time.Time) {
+	wait := o.opened.Add(p.cfg.GroupWait)
+	switch large := p.arrivals.large(now); {
+	case p.uploads > 0:
+		return wait
+	case large && p.arrivals.rate*p.cfg.GroupWait.Seconds() >= float64(p.cfg.GroupBytes)/4:
+		at = p.arrivals.last.Add(p.cfg.GroupGap)
+	case !large && len(p.unsettled) > 0 && !o.continues:
+		return wait // until its commit, with whose answers the next batches come
+	case !large:
+		at = p.returns.awaited(now)
+	}
+	if at.After(wait) {
+		return wait
+	}
+	return at
 }
 
 // budgetAt is when the PUT budget, or the object's age, lets it leave. Called with mu.
