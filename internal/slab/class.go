@@ -10,7 +10,7 @@ const (
 	minShift      = 9 // log2(minClassBytes)
 	classCount    = (27-minShift)<<stepsBits + 1
 
-	// Buffers of this size and more are mapped outside the Go heap. Below it the mapping would cost more than the collector's work.
+	// Buffers of this size and more are mapped one by one. Smaller ones are pieces of a chunk.
 	mapBytes = 64 << 10
 )
 

@@ -1,7 +1,7 @@
 // Package slab hands out byte buffers with reference counts, so that a request's bytes can be uploaded, cached and
 // served without a copy, and the memory goes back to a pool when the last holder lets go.
 //
-// Large buffers live outside the Go heap: the collector neither scans them nor lets the heap grow to twice their size before it
+// Buffers live outside the Go heap, small ones as pieces of chunks: the collector neither scans them nor lets the heap grow to twice their size before it
 // runs. What nobody holds is kept for reuse up to Pool.MaxFree bytes, the rest goes back to the system at once; Trim gives
 // back what was not needed since the call before it. An Arena is for a cache: buffers of all sizes from one run of memory that stays mapped.
 //

@@ -7,20 +7,24 @@ type freeList struct {
 	mu  sync.Mutex // guards all below; held for a few instructions, never together with another list's
 	mem []freeMemory
 	low int // the least length since the last Trim: so many buffers nobody needed
+
+	chunks []*chunk // those with idle pieces; only small classes have them
 }
 
 type freeMemory struct {
 	b        []byte
 	poisoned bool
+	chunk    *chunk // that b is a piece of; nil for none
+	at       int32  // its place there
 }
 
-// pop returns nil when the list is empty.
-func (l *freeList) pop(p *Pool) []byte {
+// pop returns no memory when the list is empty.
+func (l *freeList) pop(p *Pool) freeMemory {
 	l.mu.Lock()
 	n := len(l.mem) - 1
 	if n < 0 {
 		l.mu.Unlock()
-		return nil
+		return freeMemory{}
 	}
 	m := l.mem[n]
 	l.mem[n] = freeMemory{}
@@ -31,7 +35,7 @@ func (l *freeList) pop(p *Pool) []byte {
 	if m.poisoned {
 		checkPoison(m.b)
 	}
-	return m.b
+	return m
 }
 
 func (l *freeList) push(m freeMemory) {
@@ -59,9 +63,9 @@ func (l *freeList) takeOldest(n int) []freeMemory {
 
 // put keeps mem for reuse if the bound allows it. To make room it drops buffers of other classes: after the load changed its sizes, the
 // free lists would otherwise stay full of what nobody asks for, and each Get of a new size would be a system call.
-func (p *Pool) put(class int, mem []byte) {
-	m := freeMemory{b: mem, poisoned: poison.Load()}
-	if m.poisoned {
+func (p *Pool) put(class int, m freeMemory) {
+	mem := m.b
+	if m.poisoned = poison.Load(); m.poisoned {
 		fillPoison(mem)
 	}
 	bound := p.MaxFree
@@ -69,7 +73,7 @@ func (p *Pool) put(class int, mem []byte) {
 		bound = DefaultMaxFree
 	}
 	if int64(len(mem)) > bound {
-		freeMapped(mem)
+		p.lists[class].giveUp(m)
 		return
 	}
 	p.free.Add(int64(len(mem)))
@@ -78,18 +82,27 @@ func (p *Pool) put(class int, mem []byte) {
 	for i := 0; p.free.Load() > bound && i < 2*classCount; i++ {
 		victim := int(p.hand.Add(1) % classCount)
 		if victim != class || i >= classCount {
-			p.drop(p.lists[victim].takeOldest(1))
+			p.drop(&p.lists[victim], p.lists[victim].takeOldest(1))
 		}
 	}
 }
 
-func (p *Pool) drop(ms []freeMemory) {
+// giveUp lets go of memory that is in no list.
+func (l *freeList) giveUp(m freeMemory) {
+	if m.chunk != nil {
+		l.dropPiece(m)
+		return
+	}
+	freeMapped(m.b)
+}
+
+func (p *Pool) drop(l *freeList, ms []freeMemory) {
 	for _, m := range ms {
 		p.free.Add(-int64(len(m.b)))
 		if m.poisoned {
 			checkPoison(m.b)
 		}
-		freeMapped(m.b)
+		l.giveUp(m)
 	}
 }
 
@@ -101,7 +114,7 @@ func (p *Pool) Trim() {
 		l.mu.Lock()
 		unused := l.low
 		l.mu.Unlock()
-		p.drop(l.takeOldest(unused))
+		p.drop(l, l.takeOldest(unused))
 		l.mu.Lock()
 		l.low = len(l.mem)
 		l.mu.Unlock()

@@ -29,9 +29,10 @@ type Buffer struct {
 	bytes []byte
 	refs  atomic.Int32
 	class int8
+	chunk *chunk // that it is a piece of; nil for none
 	pool  *Pool
 	arena *Arena // nil for memory of the pool's own
-	at    int    // its place there
+	at    int    // its place in the chunk or the arena
 	owner Owner
 	told  atomic.Bool // the owner knows
 }
@@ -72,15 +73,24 @@ func (p *Pool) GetFor(n int, owner Owner) *Buffer {
 	if b.class < 0 {
 		b.bytes = make([]byte, n)
 	} else {
-		mem := p.lists[b.class].pop(p)
-		if mem == nil {
-			mem = newMemory(classBytes(int(b.class)))
-		}
-		b.bytes = mem[:n]
+		m := p.take(int(b.class))
+		b.bytes, b.chunk, b.at = m.b[:n], m.chunk, int(m.at)
 	}
 	b.refs.Store(1)
 	p.inUse.Add(int64(cap(b.bytes)))
 	return b
+}
+
+// take returns memory of a class, used or new.
+func (p *Pool) take(class int) freeMemory {
+	l := &p.lists[class]
+	if m := l.pop(p); m.b != nil {
+		return m
+	}
+	if size := classBytes(class); size < mapBytes {
+		return l.newPiece(size)
+	}
+	return freeMemory{b: newMemory(classBytes(class))}
 }
 
 // InUse is the number of bytes in buffers that somebody holds.
@@ -124,7 +134,7 @@ func (b *Buffer) recycle() {
 	p.inUse.Add(-int64(cap(mem)))
 	b.bytes = nil // a late reader gets an empty slice, not another owner's bytes
 	if b.class >= 0 {
-		p.put(int(b.class), mem)
+		p.put(int(b.class), freeMemory{b: mem, chunk: b.chunk, at: int32(b.at)})
 	} else if poison.Load() {
 		fillPoison(mem)
 	}
