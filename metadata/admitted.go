@@ -125,6 +125,16 @@ func (t admitted) RetryWork(ctx context.Context, req *rpc.RetryWorkRequest) (*rp
 	return ask(ctx, t, t.batchLogs, req.Coordinator, 0, 1, req, (*tenant).RetryWork)
 }
 
+// DescribeCoordinates implements rpc.ObjectDescriber.
+func (t admitted) DescribeCoordinates(ctx context.Context, req *rpc.DescribeCoordinatesRequest) (*rpc.DescribeCoordinatesResponse, error) {
+	return ask(ctx, t, t.batchLogs, req.Coordinator, 0, 1+int(max(req.MaxCoordinates, 0))/8, req, (*tenant).DescribeCoordinates)
+}
+
+// DescribeObjects implements rpc.ObjectDescriber.
+func (t admitted) DescribeObjects(ctx context.Context, req *rpc.DescribeObjectsRequest) (*rpc.DescribeObjectsResponse, error) {
+	return ask(ctx, t, t.batchLogs, req.Coordinator, req.MetadataOffset, 1+len(req.Objects)/8, req, (*tenant).DescribeObjects)
+}
+
 // AllocateProducerIDs implements rpc.ProducerIDAllocator.
 func (t admitted) AllocateProducerIDs(ctx context.Context, req *rpc.AllocateProducerIDsRequest) (*rpc.AllocateProducerIDsResponse, error) {
 	return ask(ctx, t, []raftlog.Log{t.metadataLog}, 0, 0, 1, req, (*tenant).AllocateProducerIDs)

@@ -159,6 +159,16 @@ func (t *tenant) RetryWork(ctx context.Context, req *rpc.RetryWorkRequest) (*rpc
 	return onBatchCoordinator(t, ctx, req.Coordinator, req, (*batchcoordinator.Coordinator).RetryWork)
 }
 
+// DescribeCoordinates implements rpc.ObjectDescriber.
+func (t *tenant) DescribeCoordinates(ctx context.Context, req *rpc.DescribeCoordinatesRequest) (*rpc.DescribeCoordinatesResponse, error) {
+	return onBatchCoordinator(t, ctx, req.Coordinator, req, (*batchcoordinator.Coordinator).DescribeCoordinates)
+}
+
+// DescribeObjects implements rpc.ObjectDescriber.
+func (t *tenant) DescribeObjects(ctx context.Context, req *rpc.DescribeObjectsRequest) (*rpc.DescribeObjectsResponse, error) {
+	return onBatchCoordinator(t, ctx, req.Coordinator, req, (*batchcoordinator.Coordinator).DescribeObjects)
+}
+
 // AllocateProducerIDs implements rpc.ProducerIDAllocator.
 func (t *tenant) AllocateProducerIDs(ctx context.Context, req *rpc.AllocateProducerIDsRequest) (*rpc.AllocateProducerIDsResponse, error) {
 	if t.controller == nil {

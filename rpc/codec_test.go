@@ -16,6 +16,7 @@ func messages() []Message {
 		&DeleteRecordsRequest{}, &DeleteRecordsResponse{}, &DescribePartitionsRequest{}, &DescribePartitionsResponse{}, &RequestWorkRequest{}, &RequestWorkResponse{},
 		&RenewWorkRequest{}, &RenewWorkResponse{}, &FailWorkRequest{}, &FailWorkResponse{}, &DescribeWorkRequest{}, &DescribeWorkResponse{},
 		&RetryWorkRequest{}, &RetryWorkResponse{}, &CheckReleasedRequest{}, &CheckReleasedResponse{}, &CompleteWorkRequest{}, &CompleteWorkResponse{}, &FollowTopicRequest{}, &FollowTopicResponse{},
+		&DescribeCoordinatesRequest{}, &DescribeCoordinatesResponse{}, &DescribeObjectsRequest{}, &DescribeObjectsResponse{},
 		&DescribeClusterRequest{}, &DescribeClusterResponse{}, &AllocateProducerIDsRequest{}, &AllocateProducerIDsResponse{},
 		&FindLeadersRequest{}, &FindLeadersResponse{},
 		&ListNodesRequest{}, &ListNodesResponse{}, &SetNodeRequest{}, &SetNodeResponse{}, &AddBatchCoordinatorsRequest{}, &AddBatchCoordinatorsResponse{},

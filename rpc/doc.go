@@ -20,6 +20,7 @@ type MetadataCluster interface {
 	PartitionDescriber
 	WorkRequester
 	WorkDescriber
+	ObjectDescriber
 	TopicFollower
 	Forwarder
 	ProducerIDAllocator

@@ -28,6 +28,8 @@ const (
 	KeyFailWork            int16 = 20013
 	KeyDescribeWork        int16 = 20014
 	KeyRetryWork           int16 = 20015
+	KeyDescribeCoordinates int16 = 20016
+	KeyDescribeObjects     int16 = 20017
 )
 
 // Keys of the private APIs of ClusterAdmin, for administrators of the Metadata Kafka Cluster.

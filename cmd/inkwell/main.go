@@ -77,6 +77,17 @@ func run(args []string) int {
 		return 0
 	default:
 		fmt.Fprintf(os.Stderr, "inkwell %s: %v\n", args[0], err)
+		if code := exitCode(0); errors.As(err, &code) {
+			return int(code)
+		}
 		return 1
 	}
 }
+
+// exitCode is an error whose exit code says more than that there was one.
+type exitCode int
+
+// exitFindings: everything worked, and what was looked for was found.
+const exitFindings exitCode = 3
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }

@@ -15,7 +15,8 @@ var objectCommands = map[string]struct {
 	run  command
 	help string
 }{
-	"purge": {runObjectPurge, "delete the objects of a cluster that was deleted"},
+	"verify": {runObjectVerify, "compare the coordinates of a cluster with its objects"},
+	"purge":  {runObjectPurge, "delete the objects of a cluster that was deleted"},
 }
 
 // runObject finds what to do with objects.

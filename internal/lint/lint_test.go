@@ -39,7 +39,7 @@ func TestImportsPointOneWay(t *testing.T) {
 	}
 	forbid(t, imports, "broker/...", "metadata/...", "the halves meet only in rpc and topics")
 	forbid(t, imports, "metadata/...", "broker/...", "the halves meet only in rpc and topics")
-	for _, shared := range []string{"rpc", "topics", "listener/...", "objectstorage/...", "objectformat/...", "clusterimage/...", "kafka/...", "internal/..."} {
+	for _, shared := range []string{"rpc", "topics", "listener/...", "objectstorage/...", "objectformat/...", "objectverify/...", "clusterimage/...", "kafka/...", "internal/..."} {
 		forbid(t, imports, shared, "broker/...", "shared packages know neither half")
 		forbid(t, imports, shared, "metadata/...", "shared packages know neither half")
 	}

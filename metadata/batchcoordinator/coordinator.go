@@ -39,6 +39,7 @@ var (
 	_ rpc.PartitionDescriber = (*Coordinator)(nil)
 	_ rpc.WorkRequester      = (*Coordinator)(nil)
 	_ rpc.WorkDescriber      = (*Coordinator)(nil)
+	_ rpc.ObjectDescriber    = (*Coordinator)(nil)
 )
 
 // New starts a coordinator, which serves whenever its replica leads.

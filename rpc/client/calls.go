@@ -167,3 +167,15 @@ func (c *Client) RetryWork(ctx context.Context, req *rpc.RetryWorkRequest) (*rpc
 	answer := new(rpc.RetryWorkResponse)
 	return answer, callAt(ctx, c, toBatch(req.Coordinator), changes, 0, rpc.KeyRetryWork, req, answer)
 }
+
+// DescribeCoordinates implements rpc.ObjectDescriber.
+func (c *Client) DescribeCoordinates(ctx context.Context, req *rpc.DescribeCoordinatesRequest) (*rpc.DescribeCoordinatesResponse, error) {
+	answer := new(rpc.DescribeCoordinatesResponse)
+	return answer, callAt(ctx, c, toBatch(req.Coordinator), reads, 0, rpc.KeyDescribeCoordinates, req, answer)
+}
+
+// DescribeObjects implements rpc.ObjectDescriber.
+func (c *Client) DescribeObjects(ctx context.Context, req *rpc.DescribeObjectsRequest) (*rpc.DescribeObjectsResponse, error) {
+	answer := new(rpc.DescribeObjectsResponse)
+	return answer, callAt(ctx, c, toBatch(req.Coordinator), reads, 0, rpc.KeyDescribeObjects, req, answer)
+}

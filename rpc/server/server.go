@@ -36,6 +36,8 @@ func APIs(tenants Tenants) []listener.API {
 		private(tenants, rpc.KeyFailWork, rpc.MetadataCluster.FailWork),
 		private(tenants, rpc.KeyDescribeWork, rpc.MetadataCluster.DescribeWork),
 		private(tenants, rpc.KeyRetryWork, rpc.MetadataCluster.RetryWork),
+		private(tenants, rpc.KeyDescribeCoordinates, rpc.MetadataCluster.DescribeCoordinates),
+		private(tenants, rpc.KeyDescribeObjects, rpc.MetadataCluster.DescribeObjects),
 		private(tenants, rpc.KeyFollowTopic, rpc.MetadataCluster.FollowTopic),
 		private(tenants, rpc.KeyAllocateProducerIDs, rpc.MetadataCluster.AllocateProducerIDs),
 		private(tenants, rpc.KeyDescribeCluster, rpc.MetadataCluster.DescribeCluster),

@@ -53,6 +53,8 @@ func privateCalls() []privateCall {
 		arrow("FailWork", true, &rpc.FailWorkRequest{Lease: 8, Cause: "damage", Damaged: []kafka.ObjectID{object}}, rpc.MetadataCluster.FailWork),
 		arrow("DescribeWork", false, &rpc.DescribeWorkRequest{MaxItems: 5, From: []byte("k")}, rpc.MetadataCluster.DescribeWork),
 		arrow("RetryWork", true, &rpc.RetryWorkRequest{Kind: rpc.WorkSweep}, rpc.MetadataCluster.RetryWork),
+		arrow("DescribeCoordinates", false, &rpc.DescribeCoordinatesRequest{From: orders, Offset: 7, MaxCoordinates: 3}, rpc.MetadataCluster.DescribeCoordinates),
+		arrow("DescribeObjects", false, &rpc.DescribeObjectsRequest{MetadataOffset: 4, Objects: []kafka.ObjectID{object}}, rpc.MetadataCluster.DescribeObjects),
 		arrow("FollowTopic", false, &rpc.FollowTopicRequest{Topic: rpc.MetadataTopic, Offset: 41}, rpc.MetadataCluster.FollowTopic),
 		arrow("AllocateProducerIDs", false, &rpc.AllocateProducerIDsRequest{Broker: 7, BrokerEpoch: 77}, rpc.MetadataCluster.AllocateProducerIDs),
 		arrow("DescribeCluster", false, &rpc.DescribeClusterRequest{}, rpc.MetadataCluster.DescribeCluster),

@@ -254,6 +254,14 @@ func (c *cluster) RetryWork(ctx context.Context, req *rpc.RetryWorkRequest) (*rp
 	return answer(c, ctx, req, &rpc.RetryWorkResponse{Items: int64(req.Kind)})
 }
 
+func (c *cluster) DescribeCoordinates(ctx context.Context, req *rpc.DescribeCoordinatesRequest) (*rpc.DescribeCoordinatesResponse, error) {
+	return answer(c, ctx, req, &rpc.DescribeCoordinatesResponse{Partitions: []rpc.PartitionCoordinates{{Partition: req.From, LogStartOffset: req.Offset, Complete: true}}, More: true})
+}
+
+func (c *cluster) DescribeObjects(ctx context.Context, req *rpc.DescribeObjectsRequest) (*rpc.DescribeObjectsResponse, error) {
+	return answer(c, ctx, req, &rpc.DescribeObjectsResponse{Objects: make([]rpc.ObjectDescription, len(req.Objects))})
+}
+
 func (c *cluster) FollowTopic(ctx context.Context, req *rpc.FollowTopicRequest) (*rpc.FollowTopicResponse, error) {
 	if c.follow != nil {
 		return c.follow(req)
