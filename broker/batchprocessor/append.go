@@ -81,6 +81,7 @@ func (p *Processor) place(req *AppendRequest, pending *pending) (outOfOrder []in
 			continue
 		}
 		if p.open != nil && (p.open.bytes+int64(len(pb.Batch)) > p.cfg.MaxObjectBytes || p.open.batches >= p.cfg.MaxObjectBatches) {
+			p.open.isContinued = i > 0
 			p.rotate(causeFull)
 		}
 		if p.open == nil {

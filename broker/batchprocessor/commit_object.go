@@ -122,7 +122,7 @@ func (p *Processor) commit(c *coordinator, parts []*part, acknowledgedBelow int6
 	}
 	p.lastSuccess = p.deps.Clock.Now()
 	for _, o := range settled {
-		p.returns.answered(o.begun(), p.lastSuccess.Add(p.cfg.ReturnWait))
+		p.returns.answered(o.ended(), p.lastSuccess.Add(p.cfg.ReturnWait))
 	}
 	p.startCommit(c) // before the answers: they take time
 	p.pump()         // the open object may have waited for this commit

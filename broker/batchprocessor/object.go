@@ -23,8 +23,8 @@ type object struct {
 	deadline time.Time
 	// metadataOffset is the greatest of the requests'.
 	metadataOffset int64
-	// continues: it begins with the rest of a request, whose producer is not answered before both objects are committed.
-	continues bool
+	// continues: it begins with the rest of a request, whose producer is not answered before both objects are committed. isContinued is said of the first of the two.
+	continues, isContinued bool
 
 	// Written by the upload before the object is ready.
 	objectBytes  int64
@@ -131,9 +131,9 @@ func (o *object) layout(cluster kafka.ClusterID) [][]byte {
 	return body
 }
 
-// begun is the number of requests whose first batch is in the object.
-func (o *object) begun() int {
-	if o.continues {
+// ended is the number of requests whose last batch is in the object.
+func (o *object) ended() int {
+	if o.isContinued {
 		return len(o.requests) - 1
 	}
 	return len(o.requests)

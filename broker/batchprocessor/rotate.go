@@ -92,7 +92,8 @@ func (p *Processor) companyAt(o *object, now time.Time) (at time.Time) {
 		return wait
 	case large && p.arrivals.rate*p.cfg.GroupWait.Seconds() >= float64(p.cfg.GroupBytes)/4:
 		at = p.arrivals.last.Add(p.cfg.GroupGap)
-	case !large && len(p.unsettled) > 0 && !o.continues:
+	case o.continues: // nobody is answered before it is committed
+	case !large && len(p.unsettled) > 0:
 		return wait // until its commit, with whose answers the next batches come
 	case !large:
 		at = p.returns.awaited(now)
