@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-
-	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/objectstorage"
@@ -76,7 +73,7 @@ func (v *Verifier) explain(ctx context.Context, objects []listed) error {
 			doubtful = append(doubtful, objects[i])
 			continue
 		}
-		v.countExplained(&known[i])
+		v.countExplained(&objects[i], &known[i])
 	}
 	if len(doubtful) == 0 {
 		return nil
@@ -102,7 +99,7 @@ func (v *Verifier) explain(ctx context.Context, objects []listed) error {
 	for i := range present {
 		kind, text := judge(&present[i], &known[i])
 		if kind == "" {
-			v.countExplained(&known[i])
+			v.countExplained(&present[i], &known[i])
 			continue
 		}
 		v.found(Finding{Kind: kind, Coordinator: -1, Key: present[i].Key, Text: text})
@@ -125,7 +122,8 @@ func firstKey(objects []listed) string {
 // reasons is what all coordinator partitions know of an object.
 type reasons struct {
 	rpc.ObjectDescription
-	mayCommit bool // in one partition at least
+	counts    []counted // by the partitions that count references to it
+	mayCommit bool      // in one partition at least
 	ending    bool
 	unissued  bool
 }
@@ -135,11 +133,11 @@ func (v *Verifier) describe(ctx context.Context, objects []listed) ([]reasons, e
 	if len(objects) == 0 {
 		return nil, nil
 	}
-	newest, err := v.metadataOffset(ctx)
+	end, err := v.topicEnd(ctx, rpc.MetadataTopic, 0) // an epoch above it is nobody's
 	if err != nil {
 		return nil, err
 	}
-	req := &rpc.DescribeObjectsRequest{MetadataOffset: newest, Objects: make([]kafka.ObjectID, len(objects))}
+	req := &rpc.DescribeObjectsRequest{MetadataOffset: end - 1, Objects: make([]kafka.ObjectID, len(objects))}
 	for i := range objects {
 		req.Objects[i] = objects[i].id
 	}
@@ -154,14 +152,22 @@ func (v *Verifier) describe(ctx context.Context, objects []listed) ([]reasons, e
 			return nil, fmt.Errorf("coordinator %d answered about %d objects, %d were asked for", c, len(resp.Objects), len(objects))
 		}
 		for i := range resp.Objects {
-			all[i].add(&resp.Objects[i])
+			all[i].add(c, &resp.Objects[i])
 		}
 	}
 	return all, nil
 }
 
-func (r *reasons) add(d *rpc.ObjectDescription) {
-	r.References += d.References
+// counted is how many references a coordinator counts.
+type counted struct {
+	coordinator int32
+	references  int64
+}
+
+func (r *reasons) add(coordinator int32, d *rpc.ObjectDescription) {
+	if d.References > 0 {
+		r.counts = append(r.counts, counted{coordinator, d.References})
+	}
 	if d.State == rpc.ObjectReferenced || r.State == rpc.ObjectUnknown {
 		r.State = d.State
 	}
@@ -170,15 +176,6 @@ func (r *reasons) add(d *rpc.ObjectDescription) {
 	r.mayCommit = r.mayCommit || d.Epoch == rpc.EpochLive
 	r.ending = r.ending || d.Epoch == rpc.EpochEnding
 	r.unissued = r.unissued || d.Epoch == rpc.EpochUnissued
-}
-
-// metadataOffset is that of the newest record of __metadata: an epoch above it is nobody's.
-func (v *Verifier) metadataOffset(ctx context.Context) (int64, error) {
-	resp, err := v.cfg.Metadata.FollowTopic(ctx, &rpc.FollowTopicRequest{Topic: rpc.MetadataTopic, Offset: math.MaxInt64, MaxBytes: 1})
-	if resp == nil || err != nil && !errors.Is(err, kerr.OffsetOutOfRange) {
-		return 0, fmt.Errorf("asking for the end of __metadata: %w", err)
-	}
-	return resp.HighWatermark - 1, nil
 }
 
 // judge says what is wrong with an object; "" if it is explained.
@@ -197,7 +194,10 @@ func judge(o *listed, r *reasons) (kind Kind, text string) {
 	return "", ""
 }
 
-func (v *Verifier) countExplained(r *reasons) {
+func (v *Verifier) countExplained(o *listed, r *reasons) {
+	for _, n := range r.counts {
+		v.tallies[n.coordinator].object(o.id, n.references)
+	}
 	v.count(func(c *Report) {
 		switch {
 		case r.State == rpc.ObjectReferenced:

@@ -23,38 +23,36 @@ func (p partition) finding(kind Kind, key, text string) Finding {
 // walkCoordinator goes through all coordinates of one coordinator partition. Pages of a partition overlap by one coordinate, so that each can be judged by itself.
 func (v *Verifier) walkCoordinator(ctx context.Context, coordinator int32) error {
 	req := &rpc.DescribeCoordinatesRequest{Coordinator: coordinator, MaxCoordinates: int32(v.cfg.Page)}
-	sums := &sums{}
+	sums, open := &sums{}, beginning // open is the last offset that was seen of req.From
 	for {
 		page, err := v.cfg.Metadata.DescribeCoordinates(ctx, req)
 		if err != nil {
 			return fmt.Errorf("listing the coordinates of coordinator %d from %s, offset %d on: %w", coordinator, req.From, req.Offset, err)
 		}
-		from := *req
+		before, beforeOpen := *req, open
 		for i := range page.Partitions {
 			pc := &page.Partitions[i]
-			p, offset := partition{coordinator, pc.Partition}, int64(0)
-			if pc.Partition == from.From {
-				offset = from.Offset
+			if pc.Partition != before.From || i > 0 {
+				open = beginning
 			}
-			if offset == 0 {
+			if open == beginning {
 				v.count(func(r *Report) { r.Partitions++ })
 			}
-			if err := v.checkPage(ctx, p, offset, pc, sums); err != nil {
+			if err := v.checkPage(ctx, partition{coordinator, pc.Partition}, open, pc, sums); err != nil {
 				return err
 			}
-			req.From, req.Offset = pc.Partition, 0
+			req.From, req.Offset, open = pc.Partition, 0, beginning
 			if pc.Complete {
 				req.From.Partition++
-				continue
-			}
-			if n := len(pc.Coordinates); n > 0 {
-				req.Offset = pc.Coordinates[n-1].LastOffset
+			} else if n := len(pc.Coordinates); n > 0 {
+				open = pc.Coordinates[n-1].LastOffset
+				req.Offset = open
 			}
 		}
 		switch {
 		case len(page.Partitions) == 0:
 			return nil
-		case *req == from:
+		case *req == before && open == beforeOpen:
 			return fmt.Errorf("listing the coordinates of coordinator %d does not get on at %s, offset %d", coordinator, req.From, req.Offset)
 		case !page.More && page.Partitions[len(page.Partitions)-1].Complete:
 			return nil
@@ -62,19 +60,32 @@ func (v *Verifier) walkCoordinator(ctx context.Context, coordinator int32) error
 	}
 }
 
-// checkPage looks at what a page has of one partition.
-func (v *Verifier) checkPage(ctx context.Context, p partition, offset int64, pc *rpc.PartitionCoordinates, s *sums) error {
+// beginning is "the last offset that was seen" where nothing was.
+const beginning int64 = -1
+
+// unseen are the coordinates that the page before did not have.
+func unseen(seen int64, pc *rpc.PartitionCoordinates) []rpc.Coordinate {
+	if seen != beginning && len(pc.Coordinates) > 0 && pc.Coordinates[0].LastOffset == seen {
+		return pc.Coordinates[1:]
+	}
+	return pc.Coordinates
+}
+
+// checkPage looks at what a page has of one partition, from the offset seen on.
+func (v *Verifier) checkPage(ctx context.Context, p partition, seen int64, pc *rpc.PartitionCoordinates, s *sums) error {
+	tally := &v.tallies[p.coordinator]
 	if pc.Deleting {
+		tally.incomplete = true
 		return nil // what is left of it goes anyway
 	}
-	if err := v.checkOrder(ctx, p, offset, pc); err != nil {
+	if err := v.checkOrder(ctx, p, max(seen, 0), pc); err != nil {
 		return err
 	}
-	fresh := pc.Coordinates
-	if offset > 0 && len(fresh) > 0 && fresh[0].LastOffset == offset {
-		fresh = fresh[1:] // the page before had it
+	fresh := unseen(seen, pc)
+	for i := range fresh {
+		tally.coordinate(&fresh[i])
 	}
-	if err := v.checkSums(ctx, p, offset, pc, fresh, s); err != nil {
+	if err := v.checkSums(ctx, p, seen, pc, fresh, s); err != nil {
 		return err
 	}
 	if err := v.checkReferences(ctx, p, fresh); err != nil {

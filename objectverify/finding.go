@@ -24,6 +24,8 @@ const (
 	Sums Kind = "sums"
 	// Dangling: a coordinate refers to an object that its coordinator has released or does not know.
 	Dangling Kind = "dangling coordinate"
+	// References: a coordinator counts other references to objects than its coordinates are.
+	References Kind = "reference counts"
 	// Unreferenced: an object of a fenced epoch that nothing refers to and nothing will look for.
 	Unreferenced Kind = "unreferenced object"
 	// Unissued: an object of a broker epoch that no broker has had.
@@ -74,6 +76,8 @@ type Report struct {
 	// First are the first Config.MaxFindings of the findings.
 	First []Finding
 
+	// UncountedReferences is of how many coordinators the counts of references were not compared, for they went on meanwhile.
+	UncountedReferences int64
 	// Unsettled partitions changed so often that their sums were not compared.
 	Unsettled int64
 	// Unchecked says what could not be looked at, and FirstUnchecked why for the first of it.

@@ -68,8 +68,8 @@ type sums struct {
 }
 
 // checkSums compares at the partition's end. Pages of different states say nothing: then it is walked again, and in the end left.
-func (v *Verifier) checkSums(ctx context.Context, p partition, offset int64, pc *rpc.PartitionCoordinates, fresh []rpc.Coordinate, s *sums) error {
-	s.add(offset, pc, fresh)
+func (v *Verifier) checkSums(ctx context.Context, p partition, seen int64, pc *rpc.PartitionCoordinates, fresh []rpc.Coordinate, s *sums) error {
+	s.add(seen, pc, fresh)
 	if !pc.Complete || !s.changed && s.right() {
 		return nil
 	}
@@ -95,10 +95,10 @@ func (v *Verifier) checkSums(ctx context.Context, p partition, offset int64, pc 
 
 func (s *sums) right() bool { return s.count == s.state.Count && s.bytes == s.state.Bytes }
 
-func (s *sums) add(offset int64, pc *rpc.PartitionCoordinates, fresh []rpc.Coordinate) {
+func (s *sums) add(seen int64, pc *rpc.PartitionCoordinates, fresh []rpc.Coordinate) {
 	state := *pc
 	state.Coordinates, state.Complete = nil, false
-	if offset == 0 {
+	if seen == beginning {
 		*s = sums{state: state}
 	}
 	a, b := &s.state, &state
@@ -111,24 +111,21 @@ func (s *sums) add(offset int64, pc *rpc.PartitionCoordinates, fresh []rpc.Coord
 
 // sum walks a partition for its sums alone; nil if it went meanwhile.
 func (v *Verifier) sum(ctx context.Context, p partition) (*sums, error) {
-	s, offset := &sums{}, int64(0)
+	s, seen := &sums{}, beginning
 	for {
-		pc, err := v.look(ctx, p, offset, int32(v.cfg.Page))
+		pc, err := v.look(ctx, p, max(seen, 0), int32(v.cfg.Page))
 		if err != nil || pc == nil || pc.Deleting {
 			return nil, err
 		}
-		fresh := pc.Coordinates
-		if offset > 0 && len(fresh) > 0 && fresh[0].LastOffset == offset {
-			fresh = fresh[1:]
-		}
-		s.add(offset, pc, fresh)
+		fresh := unseen(seen, pc)
+		s.add(seen, pc, fresh)
 		if pc.Complete {
 			return s, nil
 		}
 		if len(fresh) == 0 {
-			return nil, fmt.Errorf("no coordinates behind offset %d in an incomplete answer", offset)
+			return nil, fmt.Errorf("no coordinates behind offset %d in an incomplete answer", seen)
 		}
-		offset = fresh[len(fresh)-1].LastOffset
+		seen = fresh[len(fresh)-1].LastOffset
 	}
 }
 

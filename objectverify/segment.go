@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"slices"
+	"sort"
 
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/kafka/recordbatch"
@@ -107,14 +107,11 @@ func (v *Verifier) checkCoordinate(ctx context.Context, tp kafka.TopicIDPartitio
 		return err
 	}
 	end := c.Position + int64(c.Bytes)
-	i := slices.IndexFunc(o.footer.Segments, func(s objectformat.Segment) bool {
-		return s.Partition == tp && c.Position >= s.Position && end <= s.Position+s.Bytes
-	})
-	if i < 0 {
+	s, ok := segmentOf(o.footer, tp, c.Position, end)
+	if !ok {
 		return mismatchf("offsets %d to %d are bytes %d to %d, where the object (%d bytes, %d segments) has no segment of the partition", c.BaseOffset, c.LastOffset, c.Position, end,
 			o.bytes, len(o.footer.Segments))
 	}
-	s := o.footer.Segments[i]
 	if c.IndexBytes != 0 && (c.IndexPosition != s.IndexPosition || c.IndexBytes != s.IndexBytes) {
 		return mismatchf("offsets %d to %d have an index at bytes %d+%d, the footer says %d+%d", c.BaseOffset, c.LastOffset, c.IndexPosition, c.IndexBytes, s.IndexPosition, s.IndexBytes)
 	}
@@ -125,6 +122,20 @@ func (v *Verifier) checkCoordinate(ctx context.Context, tp kafka.TopicIDPartitio
 		return nil
 	}
 	return v.checkBatches(ctx, c, s)
+}
+
+// segmentOf is the partition's segment that holds the bytes from begin to end.
+func segmentOf(f *objectformat.Footer, tp kafka.TopicIDPartition, begin, end int64) (objectformat.Segment, bool) {
+	first := sort.Search(len(f.Segments), func(i int) bool { return objectformat.Compare(f.Segments[i].Partition, tp) >= 0 })
+	for _, s := range f.Segments[first:] {
+		if s.Partition != tp {
+			break
+		}
+		if begin >= s.Position && end <= s.Position+s.Bytes {
+			return s, true
+		}
+	}
+	return objectformat.Segment{}, false
 }
 
 // checkBatches reads the segment and compares its batches with the coordinate and the index.

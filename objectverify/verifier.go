@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
+
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/objectstorage"
@@ -46,6 +49,7 @@ type Verifier struct {
 	cfg     Config
 	footers *footers
 	buffers sync.Pool
+	tallies []tally // by coordinator
 
 	mu     sync.Mutex // guards report
 	report Report
@@ -61,7 +65,7 @@ func New(cfg Config) *Verifier {
 			*d.to = d.value
 		}
 	}
-	cfg.Page = min(cfg.Page, rpc.MaxDescribedObjects)
+	cfg.Page = min(max(cfg.Page, 2), rpc.MaxDescribedObjects) // pages overlap by one
 	v := &Verifier{cfg: cfg, footers: newFooters(cfg.Bucket, cfg.Cluster), report: Report{ByKind: map[Kind]int64{}}}
 	v.buffers.New = func() any { b := make([]byte, chunkBytes); return &b }
 	return v
@@ -89,12 +93,28 @@ func (v *Verifier) run(ctx context.Context) error {
 		return fmt.Errorf("the Metadata cluster answers for cluster %q, not for %q; check --cluster and its password", d.Cluster, v.cfg.Cluster)
 	}
 	v.report.Coordinators = d.BatchCoordinators
+	v.tallies = make([]tally, d.BatchCoordinators)
 	for c := range d.BatchCoordinators {
+		if v.tallies[c].topicEnd, err = v.topicEnd(ctx, rpc.BatchCoordinatesTopic, c); err != nil {
+			return err
+		}
 		if err := v.walkCoordinator(ctx, c); err != nil {
 			return err
 		}
 	}
-	return v.walkBucket(ctx)
+	if err := v.walkBucket(ctx); err != nil {
+		return err
+	}
+	return v.compareTallies(ctx)
+}
+
+// topicEnd is the offset of the next record of one of the cluster's topics on the Metadata cluster.
+func (v *Verifier) topicEnd(ctx context.Context, topic string, partition int32) (int64, error) {
+	resp, err := v.cfg.Metadata.FollowTopic(ctx, &rpc.FollowTopicRequest{Topic: topic, Partition: partition, Offset: math.MaxInt64, MaxBytes: 1})
+	if resp == nil || err != nil && !errors.Is(err, kerr.OffsetOutOfRange) {
+		return 0, fmt.Errorf("asking for the end of %s-%d: %w", topic, partition, err)
+	}
+	return resp.HighWatermark, nil
 }
 
 // found records a finding that was looked at twice.

@@ -148,6 +148,9 @@ func printReport(w io.Writer, r *objectverify.Report, repair bool) {
 	if r.Unsettled > 0 {
 		fmt.Fprintf(w, "; the sums of %d partitions changed all the time and were not compared", r.Unsettled)
 	}
+	if r.UncountedReferences > 0 {
+		fmt.Fprintf(w, "; counts of references of %d coordinators were not compared, for they went on meanwhile", r.UncountedReferences)
+	}
 	fmt.Fprintf(w, "\nobjects: %d, %d bytes: %d referred to, %d wait for their deletion, %d uploads of live brokers, %d wait for a sweep", r.Objects, r.ObjectBytes, r.Referenced,
 		r.Released, r.InFlight, r.Sweeping)
 	if r.SweepParked > 0 {

@@ -22,6 +22,7 @@ import (
 	"github.com/inkwell-project/inkwell/metadata/clustercontroller"
 	"github.com/inkwell-project/inkwell/objectstorage"
 	"github.com/inkwell-project/inkwell/objectstorage/memory"
+	"github.com/inkwell-project/inkwell/objectverify"
 	"github.com/inkwell-project/inkwell/rpc"
 )
 
@@ -226,6 +227,18 @@ func (w *jobsWorld) checkObjects(t *testing.T) {
 	}
 }
 
+// verify is `inkwell object verify` at any moment of the story. At rest nothing waits for anything any more.
+func (w *jobsWorld) verify(t *testing.T, rest bool) {
+	t.Helper()
+	r, err := objectverify.New(objectverify.Config{Cluster: clusterName, Metadata: w.direct, Bucket: w.bucket, Page: 3}).Run(t.Context())
+	if err != nil || !r.Clean() {
+		t.Errorf("object verify: %v, %+v", err, r)
+	}
+	if rest && (r.Objects != r.Referenced || r.UncountedReferences != 0 || r.Unsettled != 0 || r.Replaced != 0 || r.Coordinates == 0) {
+		t.Errorf("object verify at rest: %+v", r)
+	}
+}
+
 // checkJobsRan: the story is about jobs, so that they must have had something to do.
 func (w *jobsWorld) checkJobsRan(t *testing.T) {
 	t.Helper()
@@ -264,6 +277,7 @@ func story(t *testing.T, f fault) (calls int) {
 			if round < 3 {
 				w.write(t, round+1)
 			}
+			w.verify(t, false)
 			time.Sleep(12 * time.Minute)
 		}
 		if w.broken.died() {
@@ -277,6 +291,7 @@ func story(t *testing.T, f fault) (calls int) {
 		}
 		w.check(t)
 		w.checkObjects(t)
+		w.verify(t, true)
 	})
 	return calls
 }
