@@ -4,7 +4,7 @@ GO ?= go
 BIN := bin/inkwell
 VERSION ?= $(shell git describe --tags --always 2>/dev/null || echo dev)
 
-.PHONY: help build run test check fmt vet lint tools bench bench-latency chaos acceptance sim fuzz docs clean
+.PHONY: help build run test check fmt vet lint tools bench bench-latency bench-jobs chaos acceptance sim fuzz docs clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
@@ -40,7 +40,10 @@ bench: build     ## compare with Apache Kafka on this machine; saves a table in 
 	$(GO) run ./bench -readme README.md
 
 bench-latency: build ## acks, readers and pipelining against a store with 100 ms PUTs, and the CPU of an idle process
-	INKWELL_TEST_BINARY=$(CURDIR)/$(BIN) $(GO) run ./bench/latency
+	INKWELL_TEST_BINARY=$(CURDIR)/$(BIN) $(GO) run ./bench/latency -results bench/results -readme README.md
+
+bench-jobs: build ## merging: a simulated day, its speed and memory, what producers feel of it, reading merged history; about 10 minutes
+	INKWELL_TEST_BINARY=$(CURDIR)/$(BIN) $(GO) run ./bench/jobs -results bench/results -readme README.md
 
 chaos: tools build ## twenty kills under load, on a folder and on an S3 server
 	INKWELL_TEST_KILLS=20 $(GO) test -count=1 -timeout 30m -v ./test/chaos/...

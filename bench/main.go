@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/inkwell-project/inkwell/bench/load"
 )
 
 func main() {
@@ -52,7 +54,7 @@ func bench(rounds, records int, only, binary string, extra []string, work, out, 
 			fmt.Printf("round %d of %d: %s done\n", round+1, rounds, s.name)
 		}
 	}
-	fmt.Printf("\n%s\n\n%s", machine(), all.table())
+	fmt.Printf("\n%s\n\n%s", load.Machine(), all.table())
 	if out == "" || only != "" {
 		return nil
 	}

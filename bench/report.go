@@ -3,12 +3,12 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sort"
 	"strings"
 	"time"
+
+	"github.com/inkwell-project/inkwell/bench/load"
 )
 
 // results has, for each system, each figure's values in the order of the rounds.
@@ -72,44 +72,9 @@ func show(v float64, n int) string {
 	}
 }
 
-// machine describes what the figures were taken on.
-func machine() string {
-	model := "unknown processor"
-	if cpu, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		for _, line := range strings.Split(string(cpu), "\n") {
-			if rest, ok := strings.CutPrefix(line, "model name"); ok {
-				model = strings.TrimSpace(strings.TrimLeft(rest, "\t :"))
-				break
-			}
-		}
-	}
-	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease") // stays empty elsewhere than on Linux
-	java := "unknown"
-	if out, err := exec.Command("java", "-version").CombinedOutput(); err == nil {
-		java, _, _ = strings.Cut(string(out), "\n")
-	}
-	return fmt.Sprintf("%d cores of %s, Linux %s, %s, %s", runtime.NumCPU(), model, strings.TrimSpace(string(kernel)), runtime.Version(), java)
-}
-
-// markers of the README's table, which comes from here.
-const (
-	tableBegin = "<!-- bench:begin -->"
-	tableEnd   = "<!-- bench:end -->"
-)
-
 // updateReadme replaces the README's table.
 func updateReadme(path, saved string, rounds int, n sizes, r results) error {
-	readme, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	before, rest, ok := strings.Cut(string(readme), tableBegin)
-	_, after, ok2 := strings.Cut(rest, tableEnd)
-	if !ok || !ok2 {
-		return fmt.Errorf("%s has no %s … %s", path, tableBegin, tableEnd)
-	}
-	text := fmt.Sprintf("%s\n%s, medians of %d alternating rounds, records of %d bytes, acks=all ([results](%s)):\n\n%s%s", tableBegin, machine(), rounds, recordBytes, saved, r.table(), tableEnd)
-	return os.WriteFile(path, []byte(before+text+after), 0o644)
+	return load.UpdateReadme(path, "bench", fmt.Sprintf("%s, medians of %d alternating rounds, records of %d bytes, acks=all ([results](%s)):\n\n%s", load.Machine(), rounds, recordBytes, saved, r.table()))
 }
 
 func save(folder string, rounds int, n sizes, r results) (string, error) {
@@ -118,6 +83,6 @@ func save(folder string, rounds int, n sizes, r results) (string, error) {
 	}
 	path := filepath.Join(folder, time.Now().UTC().Format("2006-01-02T150405Z")+".md")
 	text := fmt.Sprintf("# inkwell dev and Apache Kafka 4.3.1, %s\n\n%s. Medians of %d alternating rounds; %d records of %d bytes for throughput, acks=all.\n\n%s",
-		time.Now().UTC().Format("2006-01-02"), machine(), rounds, n.throughput, recordBytes, r.table())
+		time.Now().UTC().Format("2006-01-02"), load.Machine(), rounds, n.throughput, recordBytes, r.table())
 	return path, os.WriteFile(path, []byte(text), 0o644)
 }

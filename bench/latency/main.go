@@ -11,11 +11,14 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/inkwell-project/inkwell/bench/load"
 	"github.com/inkwell-project/inkwell/test/servers"
 )
 
 var (
 	putLatency = flag.Duration("put-latency", 100*time.Millisecond, "what each PUT takes longer")
+	results    = flag.String("results", "", "folder that the table is saved in; empty for none")
+	readme     = flag.String("readme", "", "README whose table is replaced; empty for none")
 	duration   = flag.Duration("duration", 10*time.Second, "length of each measurement")
 )
 
@@ -28,9 +31,6 @@ func main() {
 		os.Exit(1)
 	}
 }
-
-// row is one line of the table.
-type row struct{ figure, value, target string }
 
 func run(ctx context.Context) (err error) {
 	binary, err := servers.Build(ctx)
@@ -53,17 +53,13 @@ func run(ctx context.Context) (err error) {
 			err = stopErr
 		}
 	}()
-	var rows []row
-	for _, measure := range []func(context.Context, *servers.Server) ([]row, error){steady, pipelined, idle} {
+	var rows []load.Row
+	for _, measure := range []func(context.Context, *servers.Server) ([]load.Row, error){steady, pipelined, idle} {
 		more, err := measure(ctx, server)
 		if err != nil {
 			return err
 		}
 		rows = append(rows, more...)
 	}
-	fmt.Printf("| store with %s PUTs | measured | target |\n|---|---|---|\n", *putLatency)
-	for _, r := range rows {
-		fmt.Printf("| %s | %s | %s |\n", r.figure, r.value, r.target)
-	}
-	return nil
+	return load.Publish(load.Table(fmt.Sprintf("store with %s PUTs", *putLatency), rows), "bench-latency", *results, *readme)
 }

@@ -1,20 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/inkwell-project/inkwell/bench/load"
 	"github.com/inkwell-project/inkwell/test/servers"
 )
 
@@ -26,20 +23,6 @@ const (
 	inFlight    = 5
 )
 
-func newClient(address string, opts ...kgo.Opt) (*kgo.Client, error) {
-	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(address), kgo.ProducerBatchCompression(kgo.NoCompression())}, opts...)...)
-}
-
-func createTopic(ctx context.Context, address, name string, partitions int32) error {
-	client, err := newClient(address)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	_, err = kadm.NewClient(client).CreateTopic(ctx, partitions, 1, nil, name)
-	return err
-}
-
 // times are when records were sent, acknowledged and read, by partition and offset.
 type times struct {
 	mu    sync.Mutex // guards both
@@ -50,16 +33,16 @@ type times struct {
 }
 
 // steady produces 5 MB/s of 1 KiB records to 16 partitions while a consumer waits for each.
-func steady(ctx context.Context, server *servers.Server) ([]row, error) {
-	if err := createTopic(ctx, server.Listen, "steady", topicParts); err != nil {
+func steady(ctx context.Context, server *servers.Server) ([]load.Row, error) {
+	if err := load.CreateTopic(ctx, server.Listen, "steady", topicParts); err != nil {
 		return nil, err
 	}
-	writer, err := newClient(server.Listen, kgo.DefaultProduceTopic("steady"), kgo.ProducerLinger(5*time.Millisecond))
+	writer, err := load.NewClient(server.Listen, kgo.DefaultProduceTopic("steady"), kgo.ProducerLinger(5*time.Millisecond))
 	if err != nil {
 		return nil, err
 	}
 	defer writer.Close()
-	reader, err := newClient(server.Listen, kgo.ConsumeTopics("steady"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	reader, err := load.NewClient(server.Listen, kgo.ConsumeTopics("steady"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
 		return nil, err
 	}
@@ -85,17 +68,17 @@ func steady(ctx context.Context, server *servers.Server) ([]row, error) {
 	if len(t.late) == 0 {
 		return nil, errors.Join(err, errors.New("nothing was read"))
 	}
-	return []row{
-		{"ack p50 at 5 MB/s", quantile(t.acks, 0.5), "160 ms"},
-		{"ack p99 at 5 MB/s", quantile(t.acks, 0.99), ""},
-		{"read by a waiting consumer after the ack, p50", quantile(t.late, 0.5), ""},
-		{"read by a waiting consumer after the ack, p99", quantile(t.late, 0.99), "20 ms"},
-		{"records read", strconv.Itoa(len(t.late)) + " of " + strconv.Itoa(len(t.acked)), "all"},
+	return []load.Row{
+		{Figure: "ack p50 at 5 MB/s", Measured: load.Millis(load.Quantile(t.acks, 0.5)), Target: "160 ms"},
+		{Figure: "ack p99 at 5 MB/s", Measured: load.Millis(load.Quantile(t.acks, 0.99)), Target: ""},
+		{Figure: "read by a waiting consumer after the ack, p50", Measured: load.Millis(load.Quantile(t.late, 0.5)), Target: ""},
+		{Figure: "read by a waiting consumer after the ack, p99", Measured: load.Millis(load.Quantile(t.late, 0.99)), Target: "20 ms"},
+		{Figure: "records read", Measured: strconv.Itoa(len(t.late)) + " of " + strconv.Itoa(len(t.acked)), Target: "all"},
 	}, err
 }
 
 func (t *times) write(ctx context.Context, writer *kgo.Client) error {
-	value := noise(recordBytes)
+	value := load.Noise(recordBytes)
 	const tick = 5 * time.Millisecond
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
@@ -138,13 +121,13 @@ func (t *times) readAll(ctx context.Context, reader *kgo.Client) {
 }
 
 // pipelined is one producer with 5 requests of 1 MiB in flight on one partition, as librdkafka's defaults allow.
-func pipelined(ctx context.Context, server *servers.Server) ([]row, error) {
-	if err := createTopic(ctx, server.Listen, "pipelined", 1); err != nil {
+func pipelined(ctx context.Context, server *servers.Server) ([]load.Row, error) {
+	if err := load.CreateTopic(ctx, server.Listen, "pipelined", 1); err != nil {
 		return nil, err
 	}
 	var mu sync.Mutex // guards requests
 	var requests []time.Duration
-	writer, err := newClient(server.Listen, kgo.DefaultProduceTopic("pipelined"), kgo.ProducerBatchMaxBytes(batchBytes-(10<<10)), kgo.MaxProduceRequestsInflightPerBroker(inFlight),
+	writer, err := load.NewClient(server.Listen, kgo.DefaultProduceTopic("pipelined"), kgo.ProducerBatchMaxBytes(batchBytes-(10<<10)), kgo.MaxProduceRequestsInflightPerBroker(inFlight),
 		kgo.DisableIdempotentWrite(), kgo.MaxBufferedRecords(1<<20), kgo.MaxBufferedBytes(64<<20), kgo.WithHooks(produceHook(func(d time.Duration) {
 			mu.Lock()
 			requests = append(requests, d)
@@ -154,7 +137,7 @@ func pipelined(ctx context.Context, server *servers.Server) ([]row, error) {
 		return nil, err
 	}
 	defer writer.Close()
-	value := noise(100 << 10)
+	value := load.Noise(100 << 10)
 	began := time.Now()
 	bytes := 0
 	var failed error
@@ -177,8 +160,8 @@ func pipelined(ctx context.Context, server *servers.Server) ([]row, error) {
 	slices.Sort(requests)
 	// What the client's limits allow if an ack takes what it has to take: the PUT and half as much again.
 	allowed := float64(inFlight*batchBytes) / (160 * time.Millisecond).Seconds()
-	return []row{{
-		"one producer, 5 requests of 1 MiB in flight, one partition", fmt.Sprintf("%.1f MB/s (%.0f%% of %.0f; request p50 %s)", rate/1e6, 100*rate/allowed, allowed/1e6, quantile(requests, 0.5)), "80%",
+	return []load.Row{{
+		Figure: "one producer, 5 requests of 1 MiB in flight, one partition", Measured: fmt.Sprintf("%.1f MB/s (%.0f%% of %.0f; request p50 %s)", rate/1e6, 100*rate/allowed, allowed/1e6, load.Millis(load.Quantile(requests, 0.5))), Target: "80%",
 	}}, failed
 }
 
@@ -193,8 +176,8 @@ func (h produceHook) OnBrokerE2E(_ kgo.BrokerMetadata, key int16, e2e kgo.Broker
 }
 
 // idle measures the process's CPU while nothing happens but a consumer that waits.
-func idle(ctx context.Context, server *servers.Server) ([]row, error) {
-	reader, err := newClient(server.Listen, kgo.ConsumeTopics("steady"), kgo.ConsumerGroup("idle"), kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()))
+func idle(ctx context.Context, server *servers.Server) ([]load.Row, error) {
+	reader, err := load.NewClient(server.Listen, kgo.ConsumeTopics("steady"), kgo.ConsumerGroup("idle"), kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()))
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +185,7 @@ func idle(ctx context.Context, server *servers.Server) ([]row, error) {
 	settled, cancel := context.WithTimeout(ctx, 5*time.Second)
 	reader.PollFetches(settled)
 	cancel()
-	before, err := cpuTime(server.PID())
+	before, err := load.CPUTime(server.PID())
 	if err != nil {
 		return nil, err
 	}
@@ -210,43 +193,9 @@ func idle(ctx context.Context, server *servers.Server) ([]row, error) {
 	waiting, cancel := context.WithTimeout(ctx, *duration)
 	reader.PollFetches(waiting)
 	cancel()
-	after, err := cpuTime(server.PID())
+	after, err := load.CPUTime(server.PID())
 	if err != nil {
 		return nil, err
 	}
-	return []row{{"CPU at rest, one consumer group waiting", fmt.Sprintf("%.2f%% of a core", 100*(after-before).Seconds()/time.Since(began).Seconds()), "1%"}}, nil
-}
-
-// cpuTime is the user and system time of a process (Linux).
-func cpuTime(pid int) (time.Duration, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+2:])
-	const userField, systemField, ticksPerSecond = 11, 12, 100
-	var ticks int64
-	for _, i := range []int{userField, systemField} {
-		n, err := strconv.ParseInt(string(fields[i]), 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * time.Second / ticksPerSecond, nil
-}
-
-func quantile(d []time.Duration, q float64) string {
-	if len(d) == 0 {
-		return "none"
-	}
-	slices.Sort(d)
-	return fmt.Sprintf("%.1f ms", float64(d[int(q*float64(len(d)-1))].Microseconds())/1e3)
-}
-
-func noise(n int) []byte {
-	random := rand.NewChaCha8([32]byte{})
-	b := make([]byte, n)
-	_, _ = random.Read(b) // never fails
-	return b
+	return []load.Row{{Figure: "CPU at rest, one consumer group waiting", Measured: fmt.Sprintf("%.2f%% of a core", 100*(after-before).Seconds()/time.Since(began).Seconds()), Target: "1%"}}, nil
 }

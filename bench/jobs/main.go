@@ -1,0 +1,71 @@
+// Command jobs measures Compaction Jobs: what merging makes of a day of small objects, how fast one broker merges with one core and in how much memory, what producers feel of it,
+// and how fast merged history is read from a distant store. It prints one table; nothing passes or fails, for a loaded machine has other figures.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"github.com/inkwell-project/inkwell/bench/load"
+	"github.com/inkwell-project/inkwell/test/servers"
+)
+
+var (
+	megabytes = flag.Int64("megabytes", 4000, "bytes of history, in 10^6")
+	day       = flag.Bool("day", true, "simulate 24 h of commits and merges, too, which takes minutes")
+	results   = flag.String("results", "", "folder that the table is saved in; empty for none")
+	readme    = flag.String("readme", "", "README whose table is replaced; empty for none")
+)
+
+func main() {
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "jobs:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	var rows []load.Row
+	more, err := history(ctx)
+	if err != nil {
+		return err
+	}
+	rows = append(rows, more...)
+	if *day {
+		if more, err = simulatedDay(ctx); err != nil {
+			return err
+		}
+		rows = append(rows, more...)
+	}
+	return load.Publish(load.Table("Compaction Jobs", rows), "bench-jobs", *results, *readme)
+}
+
+// history is one data folder through all measurements that need a server: filled without merging, then merged under the eyes of a producer, then merged with one core,
+// then read.
+func history(ctx context.Context) (rows []load.Row, err error) {
+	binary, err := servers.Build(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "inkwell-jobs-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	w := world{binary: binary, dir: dir, store: "file://" + filepath.Join(dir, "objects")}
+	for _, measure := range []func(context.Context) ([]load.Row, error){w.whileMerging, w.merge, w.read} {
+		more, err := measure(ctx)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, more...)
+	}
+	return rows, nil
+}
