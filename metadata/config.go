@@ -72,6 +72,7 @@ type Limits struct {
 	RetentionCheckInterval time.Duration // log.retention.check.interval.ms
 	ObjectDeleteDelay      time.Duration // object.delete.delay.ms
 	WorkLease              time.Duration // how long a broker has to report on leased work; default 1 min
+	WorkRetryDelay         time.Duration // compaction.retry.backoff.ms: after a job's first failure; default 30 s
 }
 
 // SetDefaults fills in what is zero.
@@ -133,6 +134,9 @@ func (c *Config) Validate() error {
 	if c.Limits.NumPartitions < 1 || c.Limits.NumPartitions > c.Limits.MaxTopicPartitions {
 		errs = append(errs, fmt.Errorf("num.partitions is %d, it must be from 1 to %d", c.Limits.NumPartitions, c.Limits.MaxTopicPartitions))
 	}
+	work := c.Work
+	work.SetDefaults()
+	errs = append(errs, work.Validate()) // here, or the first cluster that this node leads would say it
 	return errors.Join(errs...)
 }
 

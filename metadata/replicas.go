@@ -203,7 +203,7 @@ func (n *Node) newBatchCoordinator(t *tenant, partition int32, log raftlog.Log) 
 	return batchcoordinator.New(batchcoordinator.Config{
 		Cluster: t.cluster, Partition: partition, Log: log, Metadata: tenantImage{t.image}, Clock: n.cfg.Clock, Logger: n.cfg.Logger, Registerer: n.cfg.Registerer,
 		RetentionCheckInterval: n.cfg.Limits.RetentionCheckInterval, ObjectDeleteDelay: n.cfg.Limits.ObjectDeleteDelay,
-		WorkLease: n.cfg.Limits.WorkLease, Work: n.cfg.Work,
+		WorkLease: n.cfg.Limits.WorkLease, WorkRetryDelay: n.cfg.Limits.WorkRetryDelay, Work: n.cfg.Work,
 		// It only rises: an old layout allows too little, never too much.
 		Allow: func(int) bool { return n.layout.Load().level >= topics.FeatureLevel2 },
 	})

@@ -30,6 +30,7 @@ type metadataSettings struct {
 	retentionCheck time.Duration
 	deleteDelay    time.Duration
 	offsetsRetain  time.Duration
+	work           workSettings
 }
 
 func (m *metadataSettings) defineCoordinators(s *settings.Set, rebalanceDelay time.Duration) {
@@ -41,6 +42,7 @@ func (m *metadataSettings) defineCoordinators(s *settings.Set, rebalanceDelay ti
 	s.Duration(&m.offsetsRetain, "offsets.retention", 7*24*time.Hour, time.Minute, 100*365*24*time.Hour, "time after which the offsets of a group without members are forgotten")
 	s.Duration(&m.retentionCheck, "log.retention.check.interval", 5*time.Minute, time.Millisecond, 24*time.Hour, "time between two looks at what retention.ms and retention.bytes remove")
 	s.Duration(&m.deleteDelay, "object.delete.delay", time.Minute, time.Millisecond, 24*time.Hour, "time that an object stays after nothing refers to it, for readers that still know it")
+	m.work.define(s)
 }
 
 // static is what DescribeConfigs shows of these settings.
@@ -53,7 +55,9 @@ func (m *metadataSettings) static() (numPartitions, retentionCheck string) {
 
 func (m *metadataSettings) config(logger *slog.Logger, registry *prometheus.Registry) metadata.Config {
 	cfg := metadata.Config{Clock: clock.System, NewRand: newRand, NewUUID: newUUID, Logger: logger, Registerer: registry}
-	cfg.Limits = metadata.Limits{NumPartitions: int32(m.numPartitions), MaxTopicPartitions: int32(m.maxPartitions), RetentionCheckInterval: m.retentionCheck, ObjectDeleteDelay: m.deleteDelay}
+	cfg.Limits = metadata.Limits{NumPartitions: int32(m.numPartitions), MaxTopicPartitions: int32(m.maxPartitions), RetentionCheckInterval: m.retentionCheck, ObjectDeleteDelay: m.deleteDelay,
+		WorkLease: m.work.lease, WorkRetryDelay: m.work.backoff}
+	cfg.Work = m.work.WorkConfig
 	cfg.Groups.InitialRebalanceDelay, cfg.Groups.MinSessionTimeout, cfg.Groups.MaxSessionTimeout = m.rebalanceDelay, m.minSession, m.maxSession
 	cfg.Groups.OffsetsRetention = m.offsetsRetain
 	return cfg

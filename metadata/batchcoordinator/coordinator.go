@@ -87,6 +87,7 @@ func (c *Coordinator) followLeadership(ctx context.Context) {
 func (c *Coordinator) lead(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	var loops sync.WaitGroup
+	defer c.metrics.notLeading() // last: the loops set gauges
 	defer loops.Wait()
 	defer cancel()
 	term := c.log.Leadership().Term

@@ -31,6 +31,8 @@ type metrics struct {
 	coordinatesMerged prometheus.Counter
 	coordinatesAdded  prometheus.Counter
 	segmentsSkipped   prometheus.Counter
+	liveCoordinates   *prometheus.GaugeVec // without labels: the only gauges that can be taken back
+	liveBytes         *prometheus.GaugeVec
 
 	accepted, duplicate, refused prometheus.Counter // of batches, looked up once
 
@@ -84,6 +86,13 @@ func register[C prometheus.Collector](m *metrics, c C) C {
 func (m *metrics) unregister() {
 	for _, c := range m.registered {
 		m.registerer.Unregister(c)
+	}
+}
+
+// notLeading takes back what only a leader can know: a gauge that stays as it was would show work that waits for ever, and loops that never succeed again.
+func (m *metrics) notLeading() {
+	for _, g := range []*prometheus.GaugeVec{m.loopLastSuccess, m.workLastSuccess, m.workItems, m.workOldest, m.liveCoordinates, m.liveBytes} {
+		g.Reset()
 	}
 }
 

@@ -93,10 +93,22 @@ func (c *Coordinator) planCompactions(ctx context.Context) error {
 	return nil
 }
 
-// measureWork sets the gauges of what waits.
+// measureWork sets the gauges of what waits and of what is there.
 func (c *Coordinator) measureWork() error {
 	now := c.nowMillis()
-	return c.view(func(r statestore.Reader) {
+	err := c.view(func(r statestore.Reader) {
 		c.metrics.measured(state.SummarizeWork(r, c.cfg.ObjectDeleteDelay.Milliseconds(), now, maxSummedWork), now)
 	})
+	var total state.LiveData
+	for next := []byte(nil); err == nil; {
+		err = c.view(func(r statestore.Reader) { next = state.SumPartitions(r, next, partitionsPerView, &total) })
+		if next == nil {
+			break
+		}
+	}
+	if err == nil {
+		c.metrics.liveCoordinates.WithLabelValues().Set(float64(total.Coordinates))
+		c.metrics.liveBytes.WithLabelValues().Set(float64(total.Bytes))
+	}
+	return err
 }

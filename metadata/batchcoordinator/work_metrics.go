@@ -29,6 +29,8 @@ func (m *metrics) workMetrics(counter func(name, help string) prometheus.Counter
 	m.coordinatesMerged = counter("coordinates_replaced_total", "Coordinates that merges and key compactions replaced.")
 	m.coordinatesAdded = counter("coordinates_written_total", "Coordinates that merges and key compactions wrote.")
 	m.segmentsSkipped = counter("segments_skipped_total", "Segments of a completed merge or key compaction whose inputs had changed meanwhile.")
+	m.liveCoordinates = gauges("coordinates", "Batch coordinates of all partitions: with a steady load under retention it stays as it is.")
+	m.liveBytes = gauges("bytes", "Bytes of these coordinates.")
 }
 
 func (m *metrics) granted(w *rpc.RequestWorkResponse) {

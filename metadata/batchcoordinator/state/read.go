@@ -19,6 +19,28 @@ func ReadPartition(r statestore.Reader, tp kafka.TopicIDPartition) (Partition, b
 	return readPartition(v), true
 }
 
+// LiveData is the sum over partitions of what readers can have.
+type LiveData struct{ Coordinates, Bytes int64 }
+
+// SumPartitions adds up to n partitions from a key on, nil for the first, and returns where to go on, nil at the end.
+func SumPartitions(r statestore.Reader, from []byte, n int, sum *LiveData) (next []byte) {
+	if from == nil {
+		from = []byte{prefixPartition}
+	}
+	r.Scan(from, []byte{prefixPartition + 1}, func(k, v []byte) bool {
+		if n == 0 {
+			next = append(next, k...)
+			return false
+		}
+		n--
+		p := readPartition(v)
+		sum.Coordinates += p.Coordinates
+		sum.Bytes += p.Bytes
+		return true
+	})
+	return next
+}
+
 // TopicDeleted says whether the deletion of the topic id was followed.
 func TopicDeleted(r statestore.Reader, id kafka.TopicID) bool {
 	_, ok := r.Get(appendTopicKey(nil, prefixDeleted, id))
