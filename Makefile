@@ -4,7 +4,7 @@ GO ?= go
 BIN := bin/inkwell
 VERSION ?= $(shell git describe --tags --always 2>/dev/null || echo dev)
 
-.PHONY: help build run test check fmt vet lint tools bench bench-latency bench-jobs chaos acceptance sim fuzz docs clean
+.PHONY: help build run test check fmt vet lint tools bench bench-latency bench-jobs chaos soak acceptance sim fuzz docs clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
@@ -47,6 +47,9 @@ bench-jobs: build ## merging: a simulated day, its speed and memory, what produc
 
 chaos: tools build ## twenty kills under load, on a folder and on an S3 server
 	INKWELL_TEST_KILLS=20 $(GO) test -count=1 -timeout 30m -v ./test/chaos/...
+
+soak: tools build ## MINUTES=60 of load under faults and kills with all jobs on; says each minute how it stands
+	INKWELL_TEST_BINARY=$(CURDIR)/$(BIN) INKWELL_TEST_SOAK_MINUTES=$(or $(MINUTES),60) $(GO) test -count=1 -timeout $$(( $(or $(MINUTES),60) + 60 ))m -v -run TestSoak ./test/soak
 
 acceptance: tools ## a million lines through a kill -9, on a folder and on an S3 server
 	INKWELL_TEST_LINES=1000000 $(GO) test -count=1 -timeout 30m -v ./test/acceptance
