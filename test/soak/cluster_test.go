@@ -78,6 +78,9 @@ func (c *cluster) storeURL(address string) string {
 func (c *cluster) inkwell(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, c.binary, args...)
 	cmd.Env = append(cmd.Environ(), c.s3.Env...)
+	if c.password != "" {
+		cmd.Env = append(cmd.Env, "INKWELL_CLUSTER_PASSWORD="+c.password)
+	}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -175,10 +178,10 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// retry asks again until it works or ctx ends: servers are away now and then.
-func retry(ctx context.Context, do func(ctx context.Context) error) error {
+// retry asks again until it works or ctx ends, each time for as long as said: servers are away now and then.
+func retry(ctx context.Context, each time.Duration, do func(ctx context.Context) error) error {
 	for {
-		once, cancel := context.WithTimeout(ctx, 10*time.Second)
+		once, cancel := context.WithTimeout(ctx, each)
 		err := do(once)
 		cancel()
 		if err == nil || !sleep(ctx, 200*time.Millisecond) {

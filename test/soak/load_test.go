@@ -14,8 +14,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// mostUnacked bounds what a producer has in flight; while the cluster is away it waits.
-const mostUnacked = 2000
+const (
+	// mostUnacked bounds what a producer has in flight; while the cluster is away it waits.
+	mostUnacked = 2000
+	// adminTimeout is for one try of an administrator's request.
+	adminTimeout = 10 * time.Second
+)
 
 // newClient is a client that looks again soon after it lost a server.
 func (s *soak) newClient(opts ...kgo.Opt) (*kgo.Client, error) {
@@ -129,7 +133,7 @@ func (s *soak) cut(ctx context.Context, admin *kadm.Client, t *topic, partition 
 	s.model.mu.Unlock()
 	offsets := kadm.Offsets{}
 	offsets.Add(kadm.Offset{Topic: t.name, Partition: partition, At: to})
-	err := retry(ctx, func(ctx context.Context) error {
+	err := retry(ctx, adminTimeout, func(ctx context.Context) error {
 		answers, err := admin.DeleteRecords(ctx, offsets)
 		if err != nil {
 			return err
@@ -187,7 +191,7 @@ func (s *soak) visitOnce(ctx context.Context, t *topic, random *rand.Rand) error
 	if err := one.readBack(limit, true); err != nil {
 		return err
 	}
-	if err := retry(limit, func(ctx context.Context) error {
+	if err := retry(limit, adminTimeout, func(ctx context.Context) error {
 		answers, err := admin.DeleteTopics(ctx, t.name)
 		if err == nil {
 			err = answers[t.name].Err
@@ -208,7 +212,7 @@ func (s *soak) createTopic(ctx context.Context, admin *kadm.Client, t *topic) er
 	for name, value := range t.configs {
 		configs[name] = &value
 	}
-	return retry(ctx, func(ctx context.Context) error {
+	return retry(ctx, adminTimeout, func(ctx context.Context) error {
 		_, err := admin.CreateTopic(ctx, t.partitions, 1, configs, t.name)
 		if errors.Is(err, kerr.TopicAlreadyExists) {
 			return nil

@@ -165,7 +165,7 @@ func (s *soak) readBack(ctx context.Context, quiet bool) error {
 	defer client.Close()
 	admin := kadm.NewClient(client)
 	var starts, ends kadm.ListedOffsets
-	if err := retry(ctx, func(ctx context.Context) (err error) {
+	if err := retry(ctx, adminTimeout, func(ctx context.Context) (err error) {
 		if ends, err = admin.ListEndOffsets(ctx, names...); err == nil {
 			err = ends.Error()
 		}
