@@ -63,6 +63,12 @@ func (m *Machine) acknowledge(c *CommitObjects, from, below int64) {
 	if below <= from {
 		return
 	}
+	if below-from <= fewResults { // the common case: deleting what is not there is cheaper than looking
+		for sequence := from; sequence < below; sequence++ {
+			m.forgetResult(c.BrokerEpoch, sequence)
+		}
+		return
+	}
 	var settled []int64
 	m.key = appendObjectKey(m.key[:0], prefixResult, kafka.ObjectID{Epoch: c.BrokerEpoch, Sequence: from})
 	m.key2 = appendObjectKey(m.key2[:0], prefixResult, kafka.ObjectID{Epoch: c.BrokerEpoch, Sequence: below})
@@ -71,9 +77,16 @@ func (m *Machine) acknowledge(c *CommitObjects, from, below int64) {
 		return true
 	})
 	for _, sequence := range settled {
-		m.key = appendObjectKey(m.key[:0], prefixResult, kafka.ObjectID{Epoch: c.BrokerEpoch, Sequence: sequence})
-		m.tx.Delete(m.key)
+		m.forgetResult(c.BrokerEpoch, sequence)
 	}
+}
+
+// fewResults are deleted without a scan, which costs as much as a dozen deletions.
+const fewResults = 16
+
+func (m *Machine) forgetResult(epoch, sequence int64) {
+	m.key = appendObjectKey(m.key[:0], prefixResult, kafka.ObjectID{Epoch: epoch, Sequence: sequence})
+	m.tx.Delete(m.key)
 }
 
 func (m *Machine) commitObject(o *rpc.ObjectCommit, refused []RefusedSegment) rpc.ObjectResult {
