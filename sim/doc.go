@@ -1,5 +1,5 @@
 // Package sim runs whole Inkwells, metadata nodes with Raft inside, brokers of two Inkless clusters and their clients, in one process and in virtual
-// time (testing/synctest), with a network, disks, an object store and clocks that fail as a seed says, and checks what clients saw.
+// time (testing/synctest), with a network, disks, an object store and clocks that fail as a seed says, and checks what clients saw. Single Raft messages are lost, doubled and delayed; nodes join, are drained and removed meanwhile.
 //
 // # Contract
 //   - Order: a seed decides the plan, every fault and its time. It does not decide the order in which Go runs goroutines that are ready at one instant of

@@ -27,6 +27,7 @@ var faults = []fault{
 	{"kill a broker", 4, killBroker},
 	{"restart a broker", 1, restartBroker},
 	{"pause a broker", 3, func(w *World, r *rand.Rand, _ time.Duration) func() { return pauseProcess(w.someBroker(r).process) }},
+	{"raft messages", 4, messageFaults},
 	{"cut", 5, cutLink},
 	{"slow link", 2, slowLink},
 	{"reset", 4, resetConnections},
@@ -217,8 +218,12 @@ func (w *World) heal() {
 	for _, n := range w.nodes {
 		n.disk.crashSoon(0, nil)
 		n.disk.set(0, false)
+		n.raft.set(0, 0)
 		n.resume()
 		n.start()
+	}
+	if w.guest != nil && w.guest.hasStarted() {
+		w.guest.start()
 	}
 	for _, c := range w.clusters {
 		w.healStore(c)

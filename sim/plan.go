@@ -9,6 +9,7 @@ import (
 type Plan struct {
 	Seed             uint64
 	MetadataNodes    int32
+	Guest            bool // a fourth node joins, and one leaves
 	Clusters         int
 	Brokers          int32 // of each cluster
 	BatchCoordinator int32 // partitions
@@ -63,5 +64,6 @@ func NewPlan(seed uint64) Plan {
 			p.Empty = 15 * time.Minute
 		}
 	}
+	p.Guest = p.MetadataNodes == 3 && r.IntN(3) == 0
 	return p
 }

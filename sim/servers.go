@@ -25,11 +25,12 @@ type metadataNode struct {
 	*process
 	id   int32
 	disk *disk
+	raft *raftFaults
 }
 
 func (w *World) newMetadataNode(id int32) *metadataNode {
 	host := fmt.Sprintf("node%d", id)
-	n := &metadataNode{id: id, disk: newDisk(w.source.Rand(host + " disk"))}
+	n := &metadataNode{id: id, disk: newDisk(w.source.Rand(host + " disk")), raft: newRaftFaults(w, host)}
 	n.process = w.newProcess(&process{host: host, run: n.open, cut: n.disk.cut, holdDisk: n.disk.pause, freeDisk: n.disk.resume})
 	return n
 }
@@ -74,6 +75,7 @@ func (n *metadataNode) open(ctx context.Context, inc *incarnation) (func() error
 	cfg.TuneLogs = func(c *raftlog.Config) {
 		c.CompactEntries, c.KeepEntries, c.HashCheckEntries, c.HashCheckInterval = n.w.plan.CompactEntries, n.w.plan.KeepEntries, n.w.plan.HashEntries, 5*time.Second
 		c.SegmentBytes = n.w.plan.SegmentBytes
+		c.Transport = &faultyMessages{c.Transport, n.raft, inc}
 	}
 	node, err := metadata.Open(ctx, cfg)
 	if err != nil {

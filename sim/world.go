@@ -30,7 +30,8 @@ type World struct {
 	net      *Network
 	history  *History
 	nodes    []*metadataNode
-	clusters []*cluster // complete before faults begin
+	guest    *metadataNode // joins later; nil for none
+	clusters []*cluster    // complete before faults begin
 
 	running sync.WaitGroup // everything that processes started
 	ending  atomic.Bool    // nothing is started any more
@@ -93,6 +94,12 @@ func (w *World) play(r *Result) {
 	produce, stopProducing := context.WithTimeout(all, w.plan.Duration)
 	defer stopProducing()
 	clients := w.startClients(all, produce)
+	moved := make(chan error, 1)
+	if w.guest != nil {
+		clients.work.Go(func() { moved <- w.moveNodes(all) })
+	} else {
+		moved <- nil
+	}
 	r.Faults = w.breakThings(produce)
 	<-produce.Done()
 	w.heal()
@@ -100,8 +107,22 @@ func (w *World) play(r *Result) {
 	settled, cancelSettled := context.WithTimeout(all, w.plan.Settle)
 	defer cancelSettled()
 	w.settle(settled, clients)
+	select {
+	case err := <-moved:
+		if err != nil && !w.failed() {
+			w.violation("no progress: nodes did not move: %v", err)
+		}
+	case <-settled.Done():
+	}
 	stop()
 	clients.work.Wait()
+	select {
+	case err := <-moved:
+		if err != nil && !w.failed() {
+			w.violation("no progress: %s after the last fault nodes still move: %v", w.plan.Settle, err)
+		}
+	default:
+	}
 	if w.failed() {
 		return
 	}
@@ -135,6 +156,9 @@ func (w *World) build(ctx context.Context) error {
 	}
 	for id := range w.plan.MetadataNodes {
 		w.nodes = append(w.nodes, w.newMetadataNode(id+1))
+	}
+	if w.plan.Guest {
+		w.guest = w.newMetadataNode(w.plan.MetadataNodes + 1)
 	}
 	for _, n := range w.nodes { // one after the other: each joins those before
 		n.start()
