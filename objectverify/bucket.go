@@ -102,6 +102,7 @@ func (v *Verifier) explain(ctx context.Context, objects []listed) error {
 			v.countExplained(&present[i], &known[i])
 			continue
 		}
+		v.tally(&present[i], &known[i])
 		v.found(Finding{Kind: kind, Coordinator: -1, Key: present[i].Key, Text: text})
 		if kind == Unreferenced {
 			if err := v.repair(ctx, &present[i]); err != nil {
@@ -194,10 +195,15 @@ func judge(o *listed, r *reasons) (kind Kind, text string) {
 	return "", ""
 }
 
-func (v *Verifier) countExplained(o *listed, r *reasons) {
+// tally adds up the references of an object.
+func (v *Verifier) tally(o *listed, r *reasons) {
 	for _, n := range r.counts {
 		v.tallies[n.coordinator].object(o.id, n.references)
 	}
+}
+
+func (v *Verifier) countExplained(o *listed, r *reasons) {
+	v.tally(o, r)
 	v.count(func(c *Report) {
 		switch {
 		case r.State == rpc.ObjectReferenced:

@@ -78,7 +78,7 @@ func (v *Verifier) checkPage(ctx context.Context, p partition, seen int64, pc *r
 		tally.incomplete = true
 		return nil // what is left of it goes anyway
 	}
-	if err := v.checkOrder(ctx, p, max(seen, 0), pc); err != nil {
+	if err := v.checkOrder(ctx, p, seen, pc); err != nil {
 		return err
 	}
 	fresh := unseen(seen, pc)

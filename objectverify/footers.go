@@ -106,8 +106,9 @@ func readFooter(ctx context.Context, b objectstorage.Bucket, key string, size in
 	if err := b.GetRange(ctx, key, 0, header); err != nil {
 		return nil, storeError(key, err)
 	}
-	if err := objectformat.CheckHeader(header); err != nil {
-		return nil, formatError("at its beginning", err)
+	headerErr := objectformat.CheckHeader(header)
+	if headerErr != nil && !errors.Is(headerErr, objectformat.ErrNewerVersion) {
+		return nil, formatError("at its beginning", headerErr)
 	}
 	tail := make([]byte, min(size, tailBytes))
 	for {
@@ -122,8 +123,11 @@ func readFooter(ctx context.Context, b objectstorage.Bucket, key string, size in
 				continue
 			}
 		}
-		if err != nil {
+		switch newer := errors.Is(err, objectformat.ErrNewerVersion); {
+		case err != nil && (!newer || headerErr != nil):
 			return nil, formatError("at its end", err)
+		case newer, headerErr != nil, int(header[4])<<8|int(header[5]) != footer.Version:
+			return nil, &fault{Damaged, "its beginning and its end are of different formats"}
 		}
 		return footer, nil
 	}

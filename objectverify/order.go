@@ -9,9 +9,9 @@ import (
 	"github.com/inkwell-project/inkwell/rpc"
 )
 
-// orderFaults are what is wrong with the coordinates of one answer, which was asked for from offset on.
-func orderFaults(offset int64, pc *rpc.PartitionCoordinates) (faults []string) {
-	next := max(offset, pc.LogStartOffset)
+// orderFaults are what is wrong with the coordinates of one answer, which was asked for from the offset seen on.
+func orderFaults(seen int64, pc *rpc.PartitionCoordinates) (faults []string) {
+	next := max(seen, pc.LogStartOffset)
 	gap := func(to int64) {
 		if to > next && to > pc.HolesBelow {
 			faults = append(faults, fmt.Sprintf("no coordinate has offsets %d to %d", max(next, pc.HolesBelow), to-1))
@@ -19,6 +19,10 @@ func orderFaults(offset int64, pc *rpc.PartitionCoordinates) (faults []string) {
 	}
 	for i := range pc.Coordinates {
 		c := &pc.Coordinates[i]
+		if i == 0 && seen != beginning && c.LastOffset == seen {
+			next = c.LastOffset + 1 // it was judged with the page before
+			continue
+		}
 		switch {
 		case c.LastOffset < c.BaseOffset || c.BaseOffset < 0 || c.Bytes <= 0 || c.Batches <= 0 || c.Position < 0:
 			faults = append(faults, fmt.Sprintf("a coordinate makes no sense: offsets %d to %d, %d batches in bytes %d+%d of object %s", c.BaseOffset, c.LastOffset, c.Batches, c.Position,
@@ -42,19 +46,22 @@ func orderFaults(offset int64, pc *rpc.PartitionCoordinates) (faults []string) {
 }
 
 // checkOrder judges a page, and reports what a second look shows, too.
-func (v *Verifier) checkOrder(ctx context.Context, p partition, offset int64, pc *rpc.PartitionCoordinates) error {
-	faults := orderFaults(offset, pc)
-	if len(faults) == 0 {
+func (v *Verifier) checkOrder(ctx context.Context, p partition, seen int64, pc *rpc.PartitionCoordinates) error {
+	if len(orderFaults(seen, pc)) == 0 {
 		return nil
 	}
-	again, err := v.look(ctx, p, offset, int32(v.cfg.Page))
+	limit := len(pc.Coordinates) // what comes behind is the next page's
+	if pc.Complete {
+		limit = v.cfg.Page
+	}
+	again, err := v.look(ctx, p, max(seen, 0), int32(limit))
 	if err != nil {
-		return v.unchecked(ctx, fmt.Sprintf("partition %s from offset %d on", p.tp, offset), err)
+		return v.unchecked(ctx, fmt.Sprintf("partition %s from offset %d on", p.tp, max(seen, 0)), err)
 	}
 	if again == nil || again.Deleting {
 		return nil
 	}
-	for _, f := range orderFaults(offset, again) {
+	for _, f := range orderFaults(seen, again) {
 		v.found(p.finding(Coordinates, "", f))
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sort"
+	"sync"
 
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/kafka/recordbatch"
@@ -16,15 +17,17 @@ import (
 // chunkBytes is what is read at once.
 const chunkBytes = 4 << 20
 
+var chunks = sync.Pool{New: func() any { b := make([]byte, chunkBytes); return &b }}
+
 func damagedf(format string, args ...any) error { return &fault{Damaged, fmt.Sprintf(format, args...)} }
 
 func mismatchf(format string, args ...any) error {
 	return &fault{Mismatch, fmt.Sprintf(format, args...)}
 }
 
-// scanSegment reads a segment in chunks, checks its CRC, each batch and what its footer says of them, and calls each with every batch and its position in the object. A batch
-// larger than a chunk is in memory as a whole; nothing else is. buf is the chunk.
-func scanSegment(ctx context.Context, b objectstorage.Bucket, key string, s objectformat.Segment, buf []byte, each func(position int64, b recordbatch.Batch) error) error {
+// scanSegment reads a segment in chunks, checks its CRC, each batch and what its footer says of them, and calls each with every batch and its position in the object, and with
+// what is wrong with its bytes, if something is. A batch larger than a chunk is in memory as a whole; nothing else is. buf is the chunk.
+func scanSegment(ctx context.Context, b objectstorage.Bucket, key string, s objectformat.Segment, buf []byte, each func(position int64, b recordbatch.Batch, wrong error) error) error {
 	var carry []byte // the beginning of a batch that goes on in the next chunk
 	crc, at := uint32(0), s.Position
 	sum := objectformat.Segment{MaxTimestamp: recordbatch.NoTimestamp, LastOffset: -1}
@@ -49,13 +52,10 @@ func scanSegment(ctx context.Context, b objectstorage.Bucket, key string, s obje
 				break
 			}
 			batch := recordbatch.Batch(rest[:size:size])
-			if err := checkBatch(batch, at); err != nil {
-				return err
-			}
 			sum.Batches++
 			sum.Records += int64(batch.RecordsCount())
 			sum.MaxTimestamp = max(sum.MaxTimestamp, batch.MaxTimestamp())
-			if err := each(at, batch); err != nil {
+			if err := each(at, batch, checkBatch(batch, at)); err != nil {
 				return err
 			}
 			at, rest = at+size, rest[size:]
@@ -143,22 +143,41 @@ func (v *Verifier) checkBatches(ctx context.Context, c *rpc.Coordinate, s object
 	key := c.Object.Key(v.cfg.Cluster)
 	var index objectformat.Index
 	if s.IndexBytes > 0 {
-		b := make([]byte, s.IndexBytes)
-		if err := v.cfg.Bucket.GetRange(ctx, key, s.IndexPosition, b); err != nil {
-			return storeError(key, err)
-		}
 		var err error
-		if index, err = objectformat.ParseIndex(b); err != nil {
-			return formatError(fmt.Sprintf("the index at byte %d", s.IndexPosition), err)
+		if index, err = readIndex(ctx, v.cfg.Bucket, key, s); err != nil {
+			return err
 		}
 	}
-	buf := v.buffers.Get().(*[]byte)
-	defer v.buffers.Put(buf)
+	buf := chunks.Get().(*[]byte)
+	defer chunks.Put(buf)
 	w := walk{c: c, next: c.BaseOffset, timestamp: recordbatch.NoTimestamp, end: c.Position + int64(c.Bytes), index: index, segment: s}
 	if err := scanSegment(ctx, v.cfg.Bucket, key, s, *buf, w.batch); err != nil {
 		return err
 	}
 	return w.finish()
+}
+
+func readIndex(ctx context.Context, bucket objectstorage.Bucket, key string, s objectformat.Segment) (objectformat.Index, error) {
+	b := make([]byte, s.IndexBytes)
+	if err := bucket.GetRange(ctx, key, s.IndexPosition, b); err != nil {
+		return nil, storeError(key, err)
+	}
+	index, err := objectformat.ParseIndex(b)
+	if err != nil {
+		return nil, formatError(fmt.Sprintf("the index at byte %d", s.IndexPosition), err)
+	}
+	return index, nil
+}
+
+// follow compares the next entry of an index with a batch that lies relative bytes behind its segment's beginning, and returns the entries that are left.
+func follow(index objectformat.Index, relative, at int64, b recordbatch.Batch) (objectformat.Index, error) {
+	if len(index) == 0 || relative != index[0].Position {
+		return index, nil
+	}
+	if b.BaseOffset() != index[0].BaseOffset {
+		return index[1:], mismatchf("the index says that the batch at byte %d begins at offset %d, it begins at %d", at, index[0].BaseOffset, b.BaseOffset())
+	}
+	return index[1:], nil
 }
 
 // walk compares the batches of a segment, one after the other, with a coordinate.
@@ -173,12 +192,13 @@ type walk struct {
 	index   objectformat.Index // entries that were not come to
 }
 
-func (w *walk) batch(at int64, b recordbatch.Batch) error {
-	if len(w.index) > 0 && at-w.segment.Position == w.index[0].Position {
-		if b.BaseOffset() != w.index[0].BaseOffset {
-			return mismatchf("the index says that the batch at byte %d begins at offset %d, it begins at %d", at, w.index[0].BaseOffset, b.BaseOffset())
-		}
-		w.index = w.index[1:]
+func (w *walk) batch(at int64, b recordbatch.Batch, wrong error) error {
+	if wrong != nil {
+		return wrong
+	}
+	var err error
+	if w.index, err = follow(w.index, at-w.segment.Position, at, b); err != nil {
+		return err
 	}
 	size := int64(len(b))
 	if at+size <= w.c.Position || at >= w.end {

@@ -48,7 +48,6 @@ const maxUnchecked = 100
 type Verifier struct {
 	cfg     Config
 	footers *footers
-	buffers sync.Pool
 	tallies []tally // by coordinator
 
 	mu     sync.Mutex // guards report
@@ -66,9 +65,7 @@ func New(cfg Config) *Verifier {
 		}
 	}
 	cfg.Page = min(max(cfg.Page, 2), rpc.MaxDescribedObjects) // pages overlap by one
-	v := &Verifier{cfg: cfg, footers: newFooters(cfg.Bucket, cfg.Cluster), report: Report{ByKind: map[Kind]int64{}}}
-	v.buffers.New = func() any { b := make([]byte, chunkBytes); return &b }
-	return v
+	return &Verifier{cfg: cfg, footers: newFooters(cfg.Bucket, cfg.Cluster), report: Report{ByKind: map[Kind]int64{}}}
 }
 
 // errTooMuch ends a run.

@@ -37,6 +37,8 @@ type WorkSummary struct {
 	Parked  int64
 	// OldestMillis is since when the oldest of those that are not done waits, 0 when there is none.
 	OldestMillis int64
+	// Attempts is the greatest number of attempts among what runs, failed or is parked.
+	Attempts int32
 }
 
 // WorkState is what is going on with an item. Numbers travel.

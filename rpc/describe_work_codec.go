@@ -54,7 +54,8 @@ func (s *WorkSummary) append(b []byte) []byte {
 	b = wire.AppendSint(b, 3, s.Running)
 	b = wire.AppendSint(b, 4, s.Failed)
 	b = wire.AppendSint(b, 5, s.Parked)
-	return wire.AppendSint(b, 6, s.OldestMillis)
+	b = wire.AppendSint(b, 6, s.OldestMillis)
+	return wire.AppendSint(b, 7, int64(s.Attempts))
 }
 
 func decodeWorkSummary(d *wire.Decoder, s *WorkSummary) {
@@ -71,6 +72,8 @@ func decodeWorkSummary(d *wire.Decoder, s *WorkSummary) {
 		s.Parked = d.Sint()
 	case 6:
 		s.OldestMillis = d.Sint()
+	case 7:
+		s.Attempts = int32(d.Sint())
 	}
 }
 

@@ -15,8 +15,10 @@ var objectCommands = map[string]struct {
 	run  command
 	help string
 }{
-	"verify": {runObjectVerify, "compare the coordinates of a cluster with its objects"},
-	"purge":  {runObjectPurge, "delete the objects of a cluster that was deleted"},
+	"inspect": {runObjectInspect, "print what is in one object, and where it is damaged"},
+	"jobs":    {runObjectJobs, "list what the Compaction Jobs of a cluster have to do, do, and failed to do"},
+	"verify":  {runObjectVerify, "compare the coordinates of a cluster with its objects"},
+	"purge":   {runObjectPurge, "delete the objects of a cluster that was deleted"},
 }
 
 // runObject finds what to do with objects.

@@ -28,6 +28,7 @@ type metrics struct {
 	workLastSuccess   *prometheus.GaugeVec
 	workItems         *prometheus.GaugeVec
 	workOldest        *prometheus.GaugeVec
+	workAttempts      *prometheus.GaugeVec
 	coordinatesMerged prometheus.Counter
 	coordinatesAdded  prometheus.Counter
 	segmentsSkipped   prometheus.Counter

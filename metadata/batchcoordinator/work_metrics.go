@@ -26,6 +26,7 @@ func (m *metrics) workMetrics(counter func(name, help string) prometheus.Counter
 	m.workLastSuccess = gauges("work_last_success_timestamp_seconds", "When work of a kind was last completed, Unix time.", "kind")
 	m.workItems = gauges("work_items", "What there is to do, by kind and state (waiting, running, failed, parked).", "kind", "state")
 	m.workOldest = gauges("work_oldest_seconds", "How long the oldest work of a kind waits.", "kind")
+	m.workAttempts = gauges("work_attempts", "The most attempts of work of a kind that runs, failed or is parked: above 1, something fails again and again.", "kind")
 	m.coordinatesMerged = counter("coordinates_replaced_total", "Coordinates that merges and key compactions replaced.")
 	m.coordinatesAdded = counter("coordinates_written_total", "Coordinates that merges and key compactions wrote.")
 	m.segmentsSkipped = counter("segments_skipped_total", "Segments of a completed merge or key compaction whose inputs had changed meanwhile.")
@@ -62,6 +63,7 @@ func (m *metrics) measured(kinds []rpc.WorkSummary, nowMillis int64) {
 		m.workItems.WithLabelValues(kind, rpc.WorkRunning.String()).Set(float64(s.Running))
 		m.workItems.WithLabelValues(kind, rpc.WorkFailed.String()).Set(float64(s.Failed))
 		m.workItems.WithLabelValues(kind, rpc.WorkParked.String()).Set(float64(s.Parked))
+		m.workAttempts.WithLabelValues(kind).Set(float64(s.Attempts))
 		age := int64(0)
 		if s.OldestMillis > 0 {
 			age = max(nowMillis-s.OldestMillis, 0)

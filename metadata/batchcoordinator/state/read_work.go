@@ -210,8 +210,12 @@ func SummarizeWork(r statestore.Reader, deleteDelayMillis, nowMillis int64, limi
 		}
 	}
 	n := 0
+	var failures []agendaEntry
 	r.Scan([]byte{prefixAgenda}, []byte{prefixAgenda + 1}, func(k, v []byte) bool {
 		e := readAgendaEntry(k, v)
+		if e.state == rpc.WorkFailed || e.state == rpc.WorkParked {
+			failures = append(failures, e)
+		}
 		s := &kinds[e.class.workKind()-1]
 		switch e.state {
 		case rpc.WorkFailed:
@@ -241,9 +245,15 @@ func SummarizeWork(r statestore.Reader, deleteDelayMillis, nowMillis int64, limi
 	})
 	r.Scan([]byte{prefixLease}, []byte{prefixLease + 1}, func(_, v []byte) bool {
 		l := readLease(v)
-		kinds[l.class.workKind()-1].Running++
+		s := &kinds[l.class.workKind()-1]
+		s.Running++
+		s.Attempts = max(s.Attempts, l.attempt)
 		return true
 	})
+	for i := range failures {
+		s := &kinds[failures[i].class.workKind()-1]
+		s.Attempts = max(s.Attempts, describeEntry(r, &failures[i]).Attempts)
+	}
 	return kinds
 }
 
