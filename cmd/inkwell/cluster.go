@@ -26,6 +26,8 @@ const clusterIntro = `Creates, lists, describes, limits, suspends and deletes In
   inkwell cluster describe NAME    one cluster, and where its topics are on the Metadata cluster
   inkwell cluster limit NAME --commits.per.second 100 ...
                                    bound what a cluster may ask of the Metadata cluster
+  inkwell cluster alter NAME --batch.coordinators N
+                                   give a cluster more batch coordinators, for topics created from now on
   inkwell cluster suspend NAME     stop serving a cluster; its data stay
   inkwell cluster resume NAME      serve it again
   inkwell cluster rotate-credential NAME
@@ -43,6 +45,7 @@ type clusterCommand struct {
 
 	admin   rpc.ClusterAdmin
 	alterer rpc.ClusterAlterer
+	grower  coordinatorGrower
 	out     io.Writer
 }
 
@@ -53,7 +56,7 @@ func runCluster(ctx context.Context, args []string) (err error) {
 	s.String(&c.metadata, "metadata", "127.0.0.1:9192", "addresses of metadata nodes, HOST:PORT[,HOST:PORT...]", addresses)
 	s.String(&c.user, "admin.user", "admin", "the administrator to log in as", nil)
 	s.String(&c.password, "admin.password", "", "the administrator's password; better given as INKWELL_ADMIN_PASSWORD, for others can see flags. Empty means no login", nil)
-	s.Int(&c.batchCoordinators, "batch.coordinators", 0, 0, 1000, "create: partitions of the cluster's __batch_coordinates, more of which take more commits; 0 leaves it to the node")
+	s.Int(&c.batchCoordinators, "batch.coordinators", 0, 0, 1000, "create, alter: partitions of the cluster's __batch_coordinates, more of which take more commits; 0 leaves it to the node")
 	s.Int(&c.groupCoordinators, "group.coordinators", 0, 0, 1000, "create: partitions of the cluster's __consumer_offsets, which cannot be changed later; 0 leaves it to the node")
 	c.defineLimits(s)
 	s.Duration(&c.timeout, "timeout", 30*time.Second, time.Second, 10*time.Minute, "time for the whole command")
@@ -68,7 +71,7 @@ func runCluster(ctx context.Context, args []string) (err error) {
 		Addresses: strings.Split(c.metadata, ","), User: c.user, Password: c.password, Dial: new(net.Dialer).DialContext, Timeout: c.timeout, ClientID: "inkwell-cluster",
 	})
 	defer closeInto(&err, admin.Close)
-	c.admin, c.alterer = admin, admin
+	c.admin, c.alterer, c.grower = admin, admin, admin
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	return c.explain(name, run(ctx, name))
@@ -78,7 +81,7 @@ func runCluster(ctx context.Context, args []string) (err error) {
 func (c *clusterCommand) parse(args []string) (run func(ctx context.Context, name kafka.ClusterID) error, name kafka.ClusterID, err error) {
 	const usage = "`inkwell cluster --help` says more"
 	if len(args) == 0 {
-		return nil, "", fmt.Errorf("say what to do: create NAME, list, describe NAME, limit NAME, suspend NAME, resume NAME, rotate-credential NAME or delete NAME; %s", usage)
+		return nil, "", fmt.Errorf("say what to do: create NAME, list, describe NAME, limit NAME, alter NAME, suspend NAME, resume NAME, rotate-credential NAME or delete NAME; %s", usage)
 	}
 	wantsName := true
 	switch args[0] {
@@ -90,6 +93,8 @@ func (c *clusterCommand) parse(args []string) (run func(ctx context.Context, nam
 		run = c.describe
 	case "limit":
 		run = c.limit
+	case "alter":
+		run = c.alter
 	case "suspend":
 		run = c.suspend
 	case "resume":
@@ -99,7 +104,7 @@ func (c *clusterCommand) parse(args []string) (run func(ctx context.Context, nam
 	case "delete":
 		run = c.delete
 	default:
-		return nil, "", fmt.Errorf("cannot %q; want create NAME, list, describe NAME, limit NAME, suspend NAME, resume NAME, rotate-credential NAME or delete NAME; %s", args[0], usage)
+		return nil, "", fmt.Errorf("cannot %q; want create NAME, list, describe NAME, limit NAME, alter NAME, suspend NAME, resume NAME, rotate-credential NAME or delete NAME; %s", args[0], usage)
 	}
 	rest := args[1:]
 	switch {

@@ -69,6 +69,23 @@ func (c *clusterCommand) limit(ctx context.Context, name kafka.ClusterID) error 
 	return nil
 }
 
+// coordinatorGrower is the part of rpc.NodeAdmin that changes a cluster.
+type coordinatorGrower interface {
+	AddBatchCoordinators(ctx context.Context, req *rpc.AddBatchCoordinatorsRequest) (*rpc.AddBatchCoordinatorsResponse, error)
+}
+
+// alter gives a cluster more batch coordinators.
+func (c *clusterCommand) alter(ctx context.Context, name kafka.ClusterID) error {
+	if c.batchCoordinators == 0 {
+		return errors.New("alter: say how many batch coordinators the cluster is to have in all, with --batch.coordinators N")
+	}
+	if _, err := c.grower.AddBatchCoordinators(ctx, &rpc.AddBatchCoordinatorsRequest{Name: name, Count: int32(c.batchCoordinators)}); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.out, "Cluster %s has %d batch coordinators. Partitions that are created from now on are placed on all of them; those that there are stay where they are.\n", name, c.batchCoordinators)
+	return nil
+}
+
 func limitsText(limits []rpc.NamedLimit) string {
 	if len(limits) == 0 {
 		return "no limits"

@@ -141,6 +141,66 @@ func TestTwoClustersOfBrokers(t *testing.T) {
 	}
 }
 
+// TestMoreBatchCoordinators: topics created after `cluster alter` are placed on the new partitions of __batch_coordinates, older ones stay, and brokers that run use both.
+func TestMoreBatchCoordinators(t *testing.T) {
+	s := startSystem(t)
+	secret := s.create("red")
+	b := s.broker("red", secret, 1)
+	admin := kadm.NewClient(only(t, b))
+	produce := func(topic string, from int) {
+		t.Helper()
+		writer := only(t, b, kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		for p := range int32(4) {
+			if err := writer.ProduceSync(t.Context(), &kgo.Record{Partition: p, Value: fmt.Append(nil, from+int(p))}).FirstErr(); err != nil {
+				t.Fatal(topic, p, err)
+			}
+		}
+	}
+	if _, err := admin.CreateTopic(t.Context(), 4, 1, nil, "before"); err != nil {
+		t.Fatal(err)
+	}
+	produce("before", 0)
+	if out, err := s.admin("alter", "red"); err == nil {
+		t.Errorf("alter without a change: %s", out)
+	}
+	for range 2 { // asked twice: no harm
+		if out, err := s.admin("alter", "red", "--batch.coordinators", "3"); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	if out, err := s.admin("alter", "red", "--batch.coordinators", "2"); err == nil {
+		t.Errorf("a cluster has fewer batch coordinators: %s", out)
+	}
+	if out, err := s.admin("describe", "red"); err != nil || !regexp.MustCompile(`Batch coordinators:\s+3\n`).MatchString(out) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if _, err := admin.CreateTopic(t.Context(), 4, 1, nil, "after"); err != nil {
+		t.Fatal(err)
+	}
+	produce("after", 10)
+	produce("before", 4)
+	if got := readTopic(t, b, "before", 8); len(got) != 8 {
+		t.Errorf("%d records of the older topic", len(got))
+	}
+	if got := readTopic(t, b, "after", 4); len(got) != 4 {
+		t.Errorf("%d records of the newer topic", len(got))
+	}
+	// Where the newer topic's records went: the internal topic's other partitions have records now.
+	ends, err := kadm.NewClient(client(t, s.metadata.Listen)).ListEndOffsets(t.Context(), "__batch_coordinates.red")
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := 0
+	ends.Each(func(o kadm.ListedOffset) {
+		if o.Offset > 0 {
+			used++
+		}
+	})
+	if used < 2 {
+		t.Errorf("%d of 3 partitions of __batch_coordinates.red have records", used)
+	}
+}
+
 const crossRecords = 60
 
 // crossBrokers writes through one broker while a consumer waits at the other.
