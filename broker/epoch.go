@@ -133,6 +133,9 @@ func (e *epochs) renew() {
 	e.mu.Unlock()
 }
 
+// farewell is how long a broker that ends tries to tell the controller. Without an answer its session ends by itself.
+const farewell = 1500 * time.Millisecond
+
 // close finishes uploads and commits until ctx ends.
 func (e *epochs) close(ctx context.Context) error {
 	e.mu.Lock()
@@ -145,7 +148,9 @@ func (e *epochs) close(ctx context.Context) error {
 		if err := current.processor.Close(ctx); err != nil {
 			return fmt.Errorf("not every upload and commit ended in time: %w", err)
 		}
-		if err := e.forwarder.Heartbeat(ctx, e.cfg.ID, current.number, e.image.Image().Offset(), true); err != nil {
+		goodbye, cancel := context.WithTimeout(ctx, farewell)
+		defer cancel()
+		if err := e.forwarder.Heartbeat(goodbye, e.cfg.ID, current.number, e.image.Image().Offset(), true); err != nil {
 			e.cfg.Logger.Info("could not end the registration, its session will end by itself", "broker", e.cfg.ID, "error", err)
 		}
 	}

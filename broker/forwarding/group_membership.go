@@ -194,11 +194,14 @@ func (m *Membership) stay(ctx context.Context, me *member, epoch int64, instance
 	}
 }
 
+// farewell is how long a broker that ends tries to leave. Without an answer its session ends by itself.
+const farewell = 1500 * time.Millisecond
+
 func (m *Membership) leave(me member) {
 	if me.id == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
 	defer cancel()
 	req := kmsg.NewPtrLeaveGroupRequest()
 	req.SetVersion(5)

@@ -204,3 +204,21 @@ func (l *loader) verify(t *testing.T, address string) {
 		t.Errorf("%d acknowledged records are lost", lost)
 	}
 }
+
+// A broker whose Metadata cluster is gone has nothing to finish: it tries to say goodbye for 3 s and ends.
+func TestBrokerEndsWithoutItsMetadataCluster(t *testing.T) {
+	s := startSystem(t)
+	b := s.broker("red", s.create("red"), 1)
+	awaitBrokers(t, b, 1)
+	if err := s.metadata.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if err := b.Stop(); err != nil {
+		t.Error(err)
+	}
+	// It took 15 s; the bound leaves a loaded machine room.
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %s to end", took)
+	}
+}
