@@ -48,6 +48,11 @@ func New(ctx context.Context, cfg Config) (b *Broker, err error) {
 			_ = started.Close() // what was started; err says why
 		}
 	}(b)
+	if cfg.Registerer != nil {
+		if err := cfg.Registerer.Register(cfg.Spent); err != nil {
+			return nil, fmt.Errorf("metrics of the storage account: %w", err)
+		}
+	}
 	ctx, cancel := cfg.startContext(ctx)
 	defer cancel()
 	cluster, err := cfg.Metadata.DescribeCluster(ctx, &rpc.DescribeClusterRequest{})
@@ -64,7 +69,7 @@ func New(ctx context.Context, cfg Config) (b *Broker, err error) {
 	pool := new(slab.Pool)
 	cache := cfg.Cache
 	cache.Cluster, cache.Clock, cache.Logger, cache.Registerer = cluster.Cluster, cfg.Clock, cfg.Logger, cfg.Registerer
-	if b.cache, err = cachemanager.New(cache, cachemanager.Deps{Bucket: cfg.Bucket, Coordinator: cfg.Metadata, Buffers: pool, Untold: b.untold}); err != nil {
+	if b.cache, err = cachemanager.New(cache, cachemanager.Deps{Bucket: cfg.Spent.Bucket(cfg.Bucket, "fetch"), Coordinator: cfg.Metadata, Buffers: pool, Untold: b.untold}); err != nil {
 		return nil, err
 	}
 	if err := b.register(ctx, cluster, forwarder); err != nil {
@@ -74,7 +79,7 @@ func New(ctx context.Context, cfg Config) (b *Broker, err error) {
 		ID: cfg.ID, Self: b.self, SessionTimeout: cfg.SessionTimeout, Forwarder: forwarder, Clock: cfg.Clock, Logger: cfg.Logger,
 	})
 	b.jobs = compaction.New(compaction.Config{
-		Cluster: cluster.Cluster, Broker: cfg.ID, BrokerEpoch: b.epochs.number, Coordinators: cluster.BatchCoordinators, Work: cfg.Metadata, Bucket: cfg.Bucket,
+		Cluster: cluster.Cluster, Broker: cfg.ID, BrokerEpoch: b.epochs.number, Coordinators: cluster.BatchCoordinators, Work: cfg.Metadata, Bucket: cfg.Spent.Bucket(cfg.Bucket, "jobs"),
 		NextObject: b.epochs.nextObject, Settings: cfg.Jobs,
 		Clock: cfg.Clock, Jitter: cfg.jitter(), Logger: cfg.Logger, Registerer: cfg.Registerer,
 	})

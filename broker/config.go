@@ -36,6 +36,8 @@ type Config struct {
 
 	Metadata rpc.MetadataCluster
 	Bucket   objectstorage.Bucket
+	// Spent is the account of what is asked of Bucket; made if it is nil. Who opened Bucket may have begun it.
+	Spent *objectstorage.Account
 	// LocalStore says that a PUT costs a disk write, not a request to a cloud: objects leave as soon as there is a slot.
 	LocalStore bool
 
@@ -97,6 +99,9 @@ func (c *Config) SetDefaults() {
 	}
 	if c.Jobs == (compaction.Settings{}) {
 		c.Jobs = compaction.DefaultSettings()
+	}
+	if c.Spent == nil {
+		c.Spent = new(objectstorage.Account)
 	}
 	if c.LocalStore {
 		c.Batches.SetLocalDefaults()

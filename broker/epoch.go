@@ -58,7 +58,7 @@ func (e *epochs) register(ctx context.Context) error {
 		return err
 	}
 	e.current.Store(&epoch{number: number, processor: batchprocessor.New(cfg, batchprocessor.Deps{
-		Bucket: e.cfg.Bucket, Committer: e.cfg.Metadata, Clock: e.cfg.Clock, Rand: e.cfg.NewRand(), Sink: e.sink,
+		Bucket: e.cfg.Spent.Bucket(e.cfg.Bucket, "flush"), Committer: e.cfg.Metadata, Clock: e.cfg.Clock, Rand: e.cfg.NewRand(), Sink: e.sink,
 		Fenced: e.fenced, Logger: e.cfg.Logger, Registerer: e.cfg.Registerer,
 	})})
 	e.cfg.Logger.Info("registered", "cluster", cfg.Cluster, "broker", e.cfg.ID, "epoch", number)

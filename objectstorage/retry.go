@@ -178,6 +178,7 @@ func (r *retrying) once(ctx context.Context, op op, bytes int64, call func(conte
 	}
 	stop()
 	done(err, bytes)
+	spend(ctx, op, bytes, err)
 	return err
 }
 

@@ -29,6 +29,7 @@ func (r *retrying) AbortUploads(ctx context.Context, prefix string) (aborted int
 	err = r.repeat(ctx, opDelete, prefix, func(ctx context.Context) error {
 		return r.once(ctx, opDelete, 0, func(ctx context.Context) error {
 			n, err := r.inner.AbortUploads(ctx, prefix)
+			spend(ctx, opList, 0, err) // which uploads there are is asked before they are removed
 			aborted += n
 			return err
 		})

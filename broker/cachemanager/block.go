@@ -86,7 +86,7 @@ func (b *block) load() {
 	defer cancel()
 	buf := c.arena.Get(int(b.bytes))
 	m.metrics.gets[b.pool].Inc()
-	err := m.deps.Bucket.GetRange(ctx, b.object.Key(m.cfg.Cluster), b.start, buf.Bytes())
+	err := m.deps.Bucket.GetRange(b.pool.purpose(ctx), b.object.Key(m.cfg.Cluster), b.start, buf.Bytes())
 	if err != nil {
 		buf.Release()
 		m.metrics.getFailures[b.pool].Inc()

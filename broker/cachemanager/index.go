@@ -140,7 +140,7 @@ func (m *Manager) getRange(c *rpc.Coordinate, position int64, dst []byte) error 
 	ctx, cancel := context.WithTimeout(m.ctx, m.cfg.GetTimeout)
 	defer cancel()
 	m.metrics.gets[laggingPool].Inc()
-	err := m.deps.Bucket.GetRange(ctx, c.Object.Key(m.cfg.Cluster), position, dst)
+	err := m.deps.Bucket.GetRange(laggingPool.purpose(ctx), c.Object.Key(m.cfg.Cluster), position, dst)
 	if err != nil {
 		m.metrics.getFailures[laggingPool].Inc()
 		return err

@@ -2,9 +2,11 @@ package cachemanager
 
 import (
 	"container/list"
+	"context"
 	"time"
 
 	"github.com/inkwell-project/inkwell/internal/slab"
+	"github.com/inkwell-project/inkwell/objectstorage"
 	"github.com/inkwell-project/inkwell/rpc"
 )
 
@@ -17,6 +19,14 @@ const (
 )
 
 var poolNames = [poolCount]string{"tail", "lagging"}
+
+// purpose says in whose account a GET is.
+func (p poolName) purpose(ctx context.Context) context.Context {
+	if p == tailPool {
+		return objectstorage.WithPurpose(ctx, "fetch tail")
+	}
+	return objectstorage.WithPurpose(ctx, "fetch history")
+}
 
 // pool is one budget. Each block in the index is in one of its lists. For a reader that waits they are evicted in this order: what was read to its end; what was
 // read ahead and nobody has asked for, the last first, for it is needed last; what a reader has begun to read, the least recently read first. A block has the bytes

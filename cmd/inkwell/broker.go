@@ -89,7 +89,8 @@ func startBroker(ctx context.Context, b *brokerSettings, node *metadataSettings,
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg.Bucket, err = storageurl.Open(ctx, b.store, storageurl.Options{
+	cfg.Spent = new(objectstorage.Account)
+	cfg.Bucket, err = storageurl.Open(cfg.Spent.Context(ctx, "probe"), b.store, storageurl.Options{
 		ProbeName: incarnation(),
 		Retry:     objectstorage.RetryConfig{Clock: clock.System, Rand: rand.Float64, Registerer: registry, Logger: logger},
 	})
