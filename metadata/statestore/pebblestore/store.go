@@ -16,7 +16,8 @@ import (
 
 // Store is one node's database.
 type Store struct {
-	db *pebble.DB
+	db   *pebble.DB
+	full *fullDisk
 }
 
 // Space is one kind of data of one group.
@@ -40,7 +41,7 @@ func Open(cfg Config) (*Store, error) {
 	}
 	cache := pebble.NewCache(cfg.CacheBytes)
 	defer cache.Unref() // the database holds its own reference
-	log := logger{cfg.Logger, cfg.OnFatal}
+	log, full := logger{cfg.Logger, cfg.OnFatal}, newFullDisk(cfg.Dir, cfg.OnFatal)
 	opts := &pebble.Options{
 		FS:                 cfg.FS,
 		Cache:              cache,
@@ -51,7 +52,9 @@ func Open(cfg Config) (*Store, error) {
 		Logger:             log,
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) {
-				cfg.Logger.Error("the state store failed in the background and tries again", "err", err)
+				if !full.met(err) {
+					cfg.Logger.Error("the state store failed in the background and tries again", "err", err.Error()) // its %+v is a page of frames
+				}
 			},
 		},
 	}
@@ -63,19 +66,32 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state store in %s: %w", cfg.Dir, err)
 	}
-	return &Store{db: db}, nil
+	return &Store{db: db, full: full}, nil
 }
 
 // Flush makes everything that was committed before durable.
 func (s *Store) Flush() error {
-	if err := s.db.Flush(); err != nil {
-		return fmt.Errorf("state store: flush: %w", err)
+	done := make(chan error, 1)
+	go func() { done <- s.db.Flush() }() // on a full disk it tries for ever, and nobody may wait for that
+	select {
+	case err := <-done:
+		if err != nil {
+			return fmt.Errorf("state store: flush: %w", err)
+		}
+		return nil
+	case <-s.full.ended:
+		return s.full.err
 	}
-	return nil
 }
 
-// Close ends the store. What was not flushed is lost, and comes back from the Raft log.
+// Close ends the store. What was not flushed is lost, and comes back from the Raft log. On a full disk, which was told to OnFatal, writers may be stuck in the
+// store for ever: it is left as it is for the end of the process.
 func (s *Store) Close() error {
+	select {
+	case <-s.full.ended:
+		return nil
+	default:
+	}
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("state store: close: %w", err)
 	}
