@@ -97,6 +97,15 @@ func (p *peer) setDown(down bool) {
 	p.down = down
 }
 
+// reason is err without the ports of a connection, which are others at each attempt.
+func reason(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Op + ": " + op.Err.Error()
+	}
+	return err.Error()
+}
+
 // run keeps a stream while there is something to send.
 func (p *peer) run() {
 	log := p.t.cfg.Logger.With("node", p.id)
@@ -124,7 +133,7 @@ func (p *peer) run() {
 		p.t.metrics.broken.Inc()
 		p.setDown(true)
 		p.t.dropped(p.id, p.take(nil))
-		if text := err.Error(); text != said { // once, not every second
+		if text := reason(err); text != said { // once, not every second
 			said = text
 			level := log.Warn
 			var refused *Refused
