@@ -21,21 +21,26 @@ type place struct {
 
 // history is what the clients were told.
 type history struct {
-	t     *testing.T
-	began time.Time
+	t       *testing.T
+	cluster string
+	load    load
+	began   time.Time
 
 	mu       sync.Mutex // guards what follows
 	acked    map[written]int64
 	count    [producers][partitions]int // written by each producer, once it is known
 	observed map[place]uint32           // checksum of what a reader saw there
+	lastAck  time.Time                  // when a record was last acknowledged
+	longest  time.Duration              // between two acknowledgements
 	failures int
 }
 
 func newHistory(t *testing.T) *history {
-	return &history{t: t, began: time.Now(), acked: map[written]int64{}, observed: map[place]uint32{}}
+	return &history{t: t, cluster: "one", load: load{60, 2000, 30 * time.Millisecond}, began: time.Now(), acked: map[written]int64{}, observed: map[place]uint32{}}
 }
 
 func (h *history) say(format string, args ...any) {
+	h.t.Helper()
 	h.t.Logf("%6.2fs %s", time.Since(h.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
@@ -51,6 +56,9 @@ func (h *history) fail(format string, args ...any) {
 }
 
 func (h *history) acknowledged(w written, r *kgo.Record, err error) {
+	if errors.Is(err, kgo.ErrClientClosed) {
+		return // a story that ended early
+	}
 	if err != nil {
 		h.fail("record %s was refused: %v", w.key(), err)
 		return
@@ -58,6 +66,18 @@ func (h *history) acknowledged(w written, r *kgo.Record, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.acked[w] = r.Offset
+	now := time.Now()
+	if !h.lastAck.IsZero() {
+		h.longest = max(h.longest, now.Sub(h.lastAck))
+	}
+	h.lastAck = now
+}
+
+// acks is how many records are acknowledged.
+func (h *history) acks() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.acked)
 }
 
 func (h *history) wrote(producer int, next [partitions]int) {
@@ -110,7 +130,7 @@ func (h *history) verify(t *testing.T, all [partitions][]*kgo.Record, ends [part
 				h.fail("partition %d: offset %d is in the place of %d", partition, r.Offset, i)
 			}
 			w, err := parseWritten(r.Key)
-			if err != nil || w.partition != partition {
+			if err != nil || w.partition != partition || w.cluster != h.cluster {
 				h.fail("partition %d offset %d holds %q", partition, r.Offset, r.Key)
 				continue
 			}

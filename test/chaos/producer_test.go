@@ -37,15 +37,15 @@ func startProducer(t *testing.T, h *history, address string, id int, random *ran
 
 func (p *producer) write(h *history, random *rand.Rand) {
 	var next [partitions]int
-	padding := make([]byte, 2000)
+	padding := make([]byte, h.load.bytes)
 	for i := range padding {
 		padding[i] = byte(random.IntN(256))
 	}
 	for {
 		// Bursts of changing size: batches of one record and of many.
-		for range 1 + random.IntN(60) {
+		for range 1 + random.IntN(h.load.burst) {
 			partition := random.IntN(partitions)
-			w := written{producer: p.id, partition: partition, number: next[partition]}
+			w := written{cluster: h.cluster, producer: p.id, partition: partition, number: next[partition]}
 			next[partition]++
 			record := &kgo.Record{Partition: int32(partition), Key: w.key(), Value: padding[:random.IntN(len(padding))]}
 			// Blocks while too much is unacknowledged.
@@ -55,7 +55,7 @@ func (p *producer) write(h *history, random *rand.Rand) {
 		case <-p.stop:
 			h.wrote(p.id, next)
 			return
-		case <-time.After(time.Duration(random.IntN(30)) * time.Millisecond):
+		case <-time.After(time.Duration(random.Int64N(int64(h.load.pause)))):
 		}
 	}
 }
@@ -69,14 +69,23 @@ func (p *producer) finish(ctx context.Context, t *testing.T) {
 	}
 }
 
+// load is how much a producer writes: bursts of up to so many records of up to so many bytes, with pauses of up to so long.
+type load struct {
+	burst, bytes int
+	pause        time.Duration
+}
+
 // written names one record for ever.
-type written struct{ producer, partition, number int }
+type written struct {
+	cluster                     string
+	producer, partition, number int
+}
 
 func (w written) key() []byte {
-	return fmt.Appendf(nil, "%d/%d/%d", w.producer, w.partition, w.number)
+	return fmt.Appendf(nil, "%d/%d/%d/%s", w.producer, w.partition, w.number, w.cluster)
 }
 
 func parseWritten(key []byte) (w written, err error) {
-	_, err = fmt.Sscanf(string(key), "%d/%d/%d", &w.producer, &w.partition, &w.number)
+	_, err = fmt.Sscanf(string(key), "%d/%d/%d/%s", &w.producer, &w.partition, &w.number, &w.cluster)
 	return w, err
 }

@@ -150,12 +150,14 @@ func (g *group) advance(partition int32, offset int64) {
 	g.committed[partition] = max(g.committed[partition], offset)
 }
 
+func (g *group) at() [partitions]int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.committed
+}
+
 func (g *group) finish(ctx context.Context, t *testing.T, ends [partitions]int64) {
-	await(ctx, t, "the group to commit the end", func() (any, bool) {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		return g.committed, g.committed == ends
-	})
+	await(ctx, t, "the group to commit the end", func() (any, bool) { at := g.at(); return at, at == ends })
 	g.stop()
 }
 

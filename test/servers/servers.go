@@ -27,6 +27,7 @@ type Options struct {
 	Extra      []string // more flags of inkwell, or more lines of Kafka's server.properties
 	Store      string   // inkwell's --store; empty means a folder below Dir
 	Env        []string // NAME=value, in addition to this process's own
+	Login      kgo.Opt  // how the question whether it answers logs in; nil does not
 }
 
 // Server is one running system.
@@ -117,7 +118,11 @@ func (s *Server) Ended() <-chan struct{} { return s.ended }
 
 // waitReady asks for the brokers until one is known.
 func (s *Server) waitReady(ctx context.Context) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(s.Listen), kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond }))
+	opts := []kgo.Opt{kgo.SeedBrokers(s.Listen), kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond })}
+	if s.opts.Login != nil {
+		opts = append(opts, s.opts.Login)
+	}
+	client, err := kgo.NewClient(opts...)
 	if err != nil {
 		return err
 	}
