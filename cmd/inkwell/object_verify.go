@@ -128,8 +128,10 @@ func runObjectVerify(ctx context.Context, args []string) (err error) {
 	cfg.Readers, cfg.MaxFindings, cfg.SkipBytes = int(readers), int(findings), quick
 	cfg.Found = func(f objectverify.Finding) { fmt.Println(f) }
 	r, err := objectverify.New(cfg).Run(ctx)
-	printReport(os.Stdout, r, cfg.Repair)
+	printReport(os.Stdout, r, cfg.Repair, err == nil)
 	switch {
+	case err != nil && r.Findings > 0:
+		return fmt.Errorf("%d findings in cluster %s, and not everything could be looked at: %w: %w", r.Findings, access.cluster, err, exitFindings)
 	case err != nil:
 		return fmt.Errorf("not everything could be looked at: %w", err)
 	case r.Findings > 0:
@@ -140,7 +142,8 @@ func runObjectVerify(ctx context.Context, args []string) (err error) {
 	return nil
 }
 
-func printReport(w io.Writer, r *objectverify.Report, repair bool) {
+// printReport ends with one word: CLEAN only of a run that came to its end.
+func printReport(w io.Writer, r *objectverify.Report, repair, ended bool) {
 	fmt.Fprintf(w, "coordinates: %d of %d partitions, %d bytes, at %d coordinators", r.Coordinates, r.Partitions, r.Bytes, r.Coordinators)
 	if r.Replaced > 0 {
 		fmt.Fprintf(w, "; %d went meanwhile", r.Replaced)
@@ -175,6 +178,8 @@ func printReport(w io.Writer, r *objectverify.Report, repair bool) {
 	switch {
 	case r.Findings > 0:
 		fmt.Fprintf(w, "NOT CLEAN: %d findings\n", r.Findings)
+	case !ended:
+		fmt.Fprintln(w, "INCOMPLETE: it did not come to its end")
 	case r.Unchecked > 0:
 		fmt.Fprintf(w, "INCOMPLETE: %d things could not be looked at\n", r.Unchecked)
 	default:
