@@ -114,8 +114,10 @@ func start(ctx context.Context, t *tooling, name string) (*system, error) {
 	opts := servers.Options{Dir: filepath.Join(t.dir, name), Advertised: p.address()}
 	s := &system{name: name, proxy: p, tools: t}
 	if name == "kafka" {
+		opts.Extra = kafkaJobs
 		s.server, err = servers.StartKafka(ctx, t.classPath, opts)
 	} else {
+		opts.Extra = inkwellJobs
 		s.server, err = servers.StartInkwell(ctx, t.inkwell, opts)
 	}
 	if err != nil {

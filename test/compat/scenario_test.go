@@ -34,6 +34,7 @@ var scenarios = []struct {
 	{"seek by offset and timestamp", seek, false},
 	{"offsets by timestamp", offsetsByTimestamp, false},
 	{"delete records", deleteRecords, false},
+	{"key compaction", keyCompaction, false},
 	{"offset out of range", outOfRange, false},
 	{"unknown topic", unknownTopic, false},
 	{"too large", tooLarge, false},
