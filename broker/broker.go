@@ -26,6 +26,7 @@ type Broker struct {
 	epochs     *epochs
 	membership *forwarding.Membership
 	jobs       *compaction.Jobs
+	costs      *costs
 	listener   *listener.Server
 
 	draining context.Context // ends when Close begins
@@ -72,9 +73,12 @@ func New(ctx context.Context, cfg Config) (b *Broker, err error) {
 	if b.cache, err = cachemanager.New(cache, cachemanager.Deps{Bucket: cfg.Spent.Bucket(cfg.Bucket, "fetch"), Coordinator: cfg.Metadata, Buffers: pool, Untold: b.untold}); err != nil {
 		return nil, err
 	}
+	b.costs = &costs{broker: cfg.ID, spent: cfg.Spent, reporter: cfg.Metadata, image: b.image.Image, clock: cfg.Clock, log: cfg.Logger, topics: map[string]int64{}}
 	if err := b.register(ctx, cluster, forwarder); err != nil {
 		return nil, err
 	}
+	b.costs.epoch = b.epochs.number()
+	b.costs.start()
 	b.membership = forwarding.JoinMembership(forwarding.MembershipConfig{
 		ID: cfg.ID, Self: b.self, SessionTimeout: cfg.SessionTimeout, Forwarder: forwarder, Clock: cfg.Clock, Logger: cfg.Logger,
 	})
@@ -95,7 +99,7 @@ func (b *Broker) self() (forwarding.Peer, bool) {
 func (b *Broker) register(ctx context.Context, cluster *rpc.DescribeClusterResponse, forwarder *forwarding.Forwarder) error {
 	batches := b.cfg.Batches
 	batches.Cluster, batches.Broker = cluster.Cluster, b.cfg.ID
-	b.epochs = &epochs{cfg: &b.cfg, batches: batches, sink: committedToCache{b.cache}, forwarder: forwarder, identity: forwarding.Identity{
+	b.epochs = &epochs{cfg: &b.cfg, batches: batches, sink: costSink{b.costs, committedToCache{b.cache}}, forwarder: forwarder, identity: forwarding.Identity{
 		ID: b.cfg.ID, IncarnationID: b.cfg.NewUUID(), ClusterID: cluster.UUID, Rack: b.cfg.Rack, Listeners: b.cfg.listeners(), Version: b.cfg.Version,
 	}}
 	b.epochs.image = b.image
@@ -184,6 +188,9 @@ func (b *Broker) shutdown(timeout time.Duration) error {
 	}
 	if b.jobs != nil {
 		errs = append(errs, b.jobs.Close())
+	}
+	if b.costs != nil && b.costs.cancel != nil { // what uploads and jobs spent last is in it
+		b.costs.close(ctx)
 	}
 	if b.membership != nil {
 		errs = append(errs, b.membership.Close())

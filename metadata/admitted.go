@@ -140,6 +140,16 @@ func (t admitted) AllocateProducerIDs(ctx context.Context, req *rpc.AllocateProd
 	return ask(ctx, t, []raftlog.Log{t.metadataLog}, 0, 0, 1, req, (*tenant).AllocateProducerIDs)
 }
 
+// ReportCost implements rpc.CostReporter.
+func (t admitted) ReportCost(ctx context.Context, req *rpc.ReportCostRequest) (*rpc.ReportCostResponse, error) {
+	return ask(ctx, t, []raftlog.Log{t.metadataLog}, 0, 0, 1+len(req.Account.Topics)/8, req, (*tenant).ReportCost)
+}
+
+// DescribeCost implements rpc.CostReporter.
+func (t admitted) DescribeCost(ctx context.Context, req *rpc.DescribeCostRequest) (*rpc.DescribeCostResponse, error) {
+	return ask(ctx, t, []raftlog.Log{t.metadataLog}, 0, 0, 1, req, (*tenant).DescribeCost)
+}
+
 // FollowTopic implements rpc.TopicFollower: a long poll. Brokers of a suspended cluster go on following what topics and brokers there are, so that they are up to date when it is resumed.
 func (t admitted) FollowTopic(ctx context.Context, req *rpc.FollowTopicRequest) (*rpc.FollowTopicResponse, error) {
 	if req.Topic == rpc.MetadataTopic {

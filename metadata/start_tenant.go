@@ -28,6 +28,7 @@ func (n *Node) startController(t *tenant) (err error) {
 		Cluster: t.cluster, ClusterUUID: t.uuid, Log: t.metadataLog, Clock: n.cfg.Clock, NewTopicID: func() kafka.TopicID { return n.cfg.NewUUID() },
 		Logger: n.cfg.Logger, Registerer: n.cfg.Registerer, BatchCoordinators: t.admission.record.Load().BatchCoordinatorPartitions,
 		NumPartitions: n.cfg.Limits.NumPartitions, MaxPartitionsPerTopic: n.cfg.Limits.MaxTopicPartitions, PartitionLimit: t.admission.maxPartitions,
+		AllowCost: func() bool { return n.layout.Load().level >= topics.FeatureLevel2 },
 	})
 	if err != nil {
 		return err

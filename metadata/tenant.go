@@ -181,6 +181,27 @@ func (t *tenant) AllocateProducerIDs(ctx context.Context, req *rpc.AllocateProdu
 	return resp, nil
 }
 
+// onController routes one private call.
+func onController[Q, A any](t *tenant, ctx context.Context, req Q, call func(*controller.Controller, context.Context, Q) (A, error)) (answer A, err error) {
+	if t.controller == nil {
+		return answer, t.leads(rpc.MetadataTopic, 0, t.metadataLog)
+	}
+	if answer, err = call(t.controller, ctx, req); err != nil {
+		err = t.hinted(t.metadataLog, err)
+	}
+	return answer, err
+}
+
+// ReportCost implements rpc.CostReporter.
+func (t *tenant) ReportCost(ctx context.Context, req *rpc.ReportCostRequest) (*rpc.ReportCostResponse, error) {
+	return onController(t, ctx, req, (*controller.Controller).ReportCost)
+}
+
+// DescribeCost implements rpc.CostReporter.
+func (t *tenant) DescribeCost(ctx context.Context, req *rpc.DescribeCostRequest) (*rpc.DescribeCostResponse, error) {
+	return onController(t, ctx, req, (*controller.Controller).DescribeCost)
+}
+
 // DescribeCluster implements rpc.ClusterDescriber.
 func (t *tenant) DescribeCluster(context.Context, *rpc.DescribeClusterRequest) (*rpc.DescribeClusterResponse, error) {
 	return &rpc.DescribeClusterResponse{Cluster: t.cluster, UUID: t.uuid, BatchCoordinators: int32(len(t.batch)), GroupCoordinators: int32(len(t.groups))}, nil

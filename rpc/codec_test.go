@@ -18,6 +18,7 @@ func messages() []Message {
 		&RetryWorkRequest{}, &RetryWorkResponse{}, &CheckReleasedRequest{}, &CheckReleasedResponse{}, &CompleteWorkRequest{}, &CompleteWorkResponse{}, &FollowTopicRequest{}, &FollowTopicResponse{},
 		&DescribeCoordinatesRequest{}, &DescribeCoordinatesResponse{}, &DescribeObjectsRequest{}, &DescribeObjectsResponse{},
 		&DescribeClusterRequest{}, &DescribeClusterResponse{}, &AllocateProducerIDsRequest{}, &AllocateProducerIDsResponse{},
+		&ReportCostRequest{}, &ReportCostResponse{}, &DescribeCostRequest{}, &DescribeCostResponse{},
 		&FindLeadersRequest{}, &FindLeadersResponse{},
 		&ListNodesRequest{}, &ListNodesResponse{}, &SetNodeRequest{}, &SetNodeResponse{}, &AddBatchCoordinatorsRequest{}, &AddBatchCoordinatorsResponse{},
 		&DescribeNodesRequest{}, &DescribeNodesResponse{}, &RegisterNodeRequest{}, &RegisterNodeResponse{}, &NodeStatusRequest{}, &NodeStatusResponse{},

@@ -24,6 +24,7 @@ type MetadataCluster interface {
 	TopicFollower
 	Forwarder
 	ProducerIDAllocator
+	CostReporter
 	ClusterDescriber
 	LeaderFinder
 }

@@ -30,6 +30,8 @@ const (
 	KeyRetryWork           int16 = 20015
 	KeyDescribeCoordinates int16 = 20016
 	KeyDescribeObjects     int16 = 20017
+	KeyReportCost          int16 = 20018
+	KeyDescribeCost        int16 = 20019
 )
 
 // Keys of the private APIs of ClusterAdmin, for administrators of the Metadata Kafka Cluster.

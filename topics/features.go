@@ -11,7 +11,7 @@ const MetadataFeature = "metadata.version"
 const (
 	FeatureLevel1 int32 = 1 // the kinds of the first logs
 	// FeatureLevel2 adds limits, suspension and new credentials of clusters (AlterCluster), jobs that rewrite
-	// objects (EnableWork), and levels themselves (SetFeatureLevel).
+	// objects (EnableWork), accounts of storage costs (ReportCost), and levels themselves (SetFeatureLevel).
 	FeatureLevel2 int32 = 2
 
 	// NewestFeatureLevel is what this release can read and write.

@@ -36,6 +36,7 @@ type Config struct {
 	MaxPartitionsPerCreate int32         // of all topics of one request, 10,000 as in Kafka
 	MaxPartitions          int64         // of the cluster, 200,000
 	PartitionLimit         func() int64  // the cluster's own limit (max.partitions), below MaxPartitions; none if nil or 0
+	AllowCost              func() bool   // whether ReportCost commands may be written; nil: they may
 	SessionTimeout         time.Duration // broker.session.timeout.ms, 9 s
 }
 

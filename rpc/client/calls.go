@@ -132,6 +132,18 @@ func (c *Client) AllocateProducerIDs(ctx context.Context, req *rpc.AllocateProdu
 	return answer, callAt(ctx, c, toController, reads, 0, rpc.KeyAllocateProducerIDs, req, answer)
 }
 
+// ReportCost implements rpc.CostReporter. A report that arrives twice changes nothing.
+func (c *Client) ReportCost(ctx context.Context, req *rpc.ReportCostRequest) (*rpc.ReportCostResponse, error) {
+	answer := new(rpc.ReportCostResponse)
+	return answer, callAt(ctx, c, toController, reads, 0, rpc.KeyReportCost, req, answer)
+}
+
+// DescribeCost implements rpc.CostReporter.
+func (c *Client) DescribeCost(ctx context.Context, req *rpc.DescribeCostRequest) (*rpc.DescribeCostResponse, error) {
+	answer := new(rpc.DescribeCostResponse)
+	return answer, callAt(ctx, c, toController, reads, 0, rpc.KeyDescribeCost, req, answer)
+}
+
 // DescribeCluster implements rpc.ClusterDescriber.
 func (c *Client) DescribeCluster(ctx context.Context, req *rpc.DescribeClusterRequest) (*rpc.DescribeClusterResponse, error) {
 	answer := new(rpc.DescribeClusterResponse)

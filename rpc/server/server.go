@@ -40,6 +40,8 @@ func APIs(tenants Tenants) []listener.API {
 		private(tenants, rpc.KeyDescribeObjects, rpc.MetadataCluster.DescribeObjects),
 		private(tenants, rpc.KeyFollowTopic, rpc.MetadataCluster.FollowTopic),
 		private(tenants, rpc.KeyAllocateProducerIDs, rpc.MetadataCluster.AllocateProducerIDs),
+		private(tenants, rpc.KeyReportCost, rpc.MetadataCluster.ReportCost),
+		private(tenants, rpc.KeyDescribeCost, rpc.MetadataCluster.DescribeCost),
 		private(tenants, rpc.KeyDescribeCluster, rpc.MetadataCluster.DescribeCluster),
 		private(tenants, rpc.KeyFindLeaders, rpc.MetadataCluster.FindLeaders),
 		{Key: kmsg.Envelope.Int16(), Serve: func(ctx context.Context, r *listener.Request) { r.Reply(envelope(ctx, tenants, r)) }},

@@ -19,6 +19,7 @@ import (
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/rpc"
 	"github.com/inkwell-project/inkwell/rpc/client"
+	"github.com/inkwell-project/inkwell/topics"
 )
 
 var orders = kafka.TopicIDPartition{ID: kafka.TopicID{1, 2, 3}, Partition: 5}
@@ -57,6 +58,10 @@ func privateCalls() []privateCall {
 		arrow("DescribeObjects", false, &rpc.DescribeObjectsRequest{MetadataOffset: 4, Objects: []kafka.ObjectID{object}}, rpc.MetadataCluster.DescribeObjects),
 		arrow("FollowTopic", false, &rpc.FollowTopicRequest{Topic: rpc.MetadataTopic, Offset: 41}, rpc.MetadataCluster.FollowTopic),
 		arrow("AllocateProducerIDs", false, &rpc.AllocateProducerIDsRequest{Broker: 7, BrokerEpoch: 77}, rpc.MetadataCluster.AllocateProducerIDs),
+		arrow("ReportCost", false, &rpc.ReportCostRequest{Broker: 7, Epoch: 77, Sequence: 3, Account: topics.StorageAccount{
+			Uses: []topics.StorageUse{{Purpose: "flush", Kind: "put", Requests: 4, Bytes: 5}}, Topics: []topics.TopicBytes{{Name: "orders", Bytes: 6}}, OtherTopics: 7,
+		}}, rpc.MetadataCluster.ReportCost),
+		arrow("DescribeCost", false, &rpc.DescribeCostRequest{}, rpc.MetadataCluster.DescribeCost),
 		arrow("DescribeCluster", false, &rpc.DescribeClusterRequest{}, rpc.MetadataCluster.DescribeCluster),
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/inkwell-project/inkwell/rpc"
 	"github.com/inkwell-project/inkwell/rpc/client"
 	"github.com/inkwell-project/inkwell/rpc/server"
+	"github.com/inkwell-project/inkwell/topics"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -271,6 +272,14 @@ func (c *cluster) FollowTopic(ctx context.Context, req *rpc.FollowTopicRequest) 
 
 func (c *cluster) AllocateProducerIDs(ctx context.Context, req *rpc.AllocateProducerIDsRequest) (*rpc.AllocateProducerIDsResponse, error) {
 	return answer(c, ctx, req, &rpc.AllocateProducerIDsResponse{First: req.BrokerEpoch, Length: 1000})
+}
+
+func (c *cluster) ReportCost(ctx context.Context, req *rpc.ReportCostRequest) (*rpc.ReportCostResponse, error) {
+	return answer(c, ctx, req, &rpc.ReportCostResponse{})
+}
+
+func (c *cluster) DescribeCost(ctx context.Context, req *rpc.DescribeCostRequest) (*rpc.DescribeCostResponse, error) {
+	return answer(c, ctx, req, &rpc.DescribeCostResponse{Brokers: 2, Account: topics.StorageAccount{Topics: []topics.TopicBytes{{Name: "orders", Bytes: 6}}}})
 }
 
 func (c *cluster) DescribeCluster(ctx context.Context, req *rpc.DescribeClusterRequest) (*rpc.DescribeClusterResponse, error) {

@@ -110,6 +110,8 @@ func newCommand(kind uint64) Command {
 		return &UnregisterBroker{}
 	case 8:
 		return &AllocateProducerIDs{}
+	case 9:
+		return &ReportCost{}
 	}
 	return nil
 }

@@ -16,6 +16,8 @@ import (
 //	m partitions               how many partitions there are, uint64
 //	n <name>                   the topic's id
 //	p                          the producer ids record
+//	s ended                    what was asked of object storage by broker processes that others have followed
+//	s b<broker id>             what the broker's latest process asked, as it reported it
 //	t <topic id>               the topic's record
 //	u <unified name> 0 <name>  topics that would share a metric name
 func topicKey(id kafka.TopicID) []byte { return append([]byte{'t'}, id[:]...) }

@@ -89,6 +89,8 @@ func (Machine) Apply(tx statestore.Tx, _ uint64, command []byte) (any, []raftlog
 		c.unregisterBroker(cmd)
 	case *AllocateProducerIDs:
 		c.allocateProducerIDs(cmd)
+	case *ReportCost:
+		c.reportCost(cmd)
 	}
 	if len(c.records) > 0 {
 		setNumber(tx, nextKey, uint64(c.next))

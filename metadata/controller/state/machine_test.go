@@ -39,6 +39,20 @@ func TestScenarios(t *testing.T) {
 				})
 				return out.String()
 			}
+			if d.Cmd == "cost" {
+				log.View(func(r statestore.Reader) {
+					sum, brokers := Cost(r)
+					fmt.Fprintf(&out, "brokers=%d", brokers)
+					for _, u := range sum.Uses {
+						fmt.Fprintf(&out, " %s.%s=%d", u.Purpose, u.Kind, u.Requests)
+					}
+					for _, t := range sum.Topics {
+						fmt.Fprintf(&out, " %s=%d", t.Name, t.Bytes)
+					}
+					fmt.Fprintln(&out)
+				})
+				return out.String()
+			}
 			result, err := log.Propose(t.Context(), Encode(now, parseCommand(t, d)))
 			if err != nil {
 				t.Fatal(err)
@@ -147,6 +161,9 @@ func parseCommand(t *testing.T, d *datadriven.TestData) Command {
 		return &FenceBroker{Broker: int32(num("broker", 1)), Epoch: int64(num("epoch", 0))}
 	case "unregister":
 		return &UnregisterBroker{Broker: int32(num("broker", 1))}
+	case "report-cost":
+		return &ReportCost{Broker: int32(num("broker", 1)), Epoch: int64(num("epoch", 0)), Sequence: int64(num("sequence", 0)), Account: topics.StorageAccount{
+			Uses: []topics.StorageUse{{Purpose: "flush", Kind: "put", Requests: int64(num("puts", 0))}}, Topics: []topics.TopicBytes{{Name: word("topic"), Bytes: int64(num("bytes", 0))}}}}
 	case "producer-ids":
 		return &AllocateProducerIDs{Broker: int32(num("broker", 1)), Epoch: int64(num("epoch", 0)), Length: 1000}
 	}
@@ -217,6 +234,8 @@ func FuzzDecode(f *testing.F) {
 		&SetConfigs{Resources: []ConfigChange{{Type: 2, Name: "a", TopicID: topicID(1), Old: []topics.Setting{{Name: "x"}}, New: []topics.Setting{{Name: "y", Value: "z"}}}}},
 		&RegisterBroker{Broker: topics.Broker{ID: 1, Listeners: []topics.BrokerListener{{Name: "n", Port: 9}}}, Replaceable: -1},
 		&FenceBroker{Broker: 1, Epoch: 2}, &UnregisterBroker{Broker: 3}, &AllocateProducerIDs{Broker: 1, Epoch: 2, Length: 3},
+		&ReportCost{Broker: 1, Epoch: 2, Sequence: 3, Account: topics.StorageAccount{Uses: []topics.StorageUse{{Purpose: "flush", Kind: "put", Requests: 4, Bytes: 5}},
+			Topics: []topics.TopicBytes{{Name: "a", Bytes: 6}}, OtherTopics: 7}},
 	} {
 		f.Add(Encode(77, c))
 		if ts, got, err := Decode(Encode(77, c)); err != nil || ts != 77 || !reflect.DeepEqual(got, c) {
