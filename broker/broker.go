@@ -66,7 +66,7 @@ func New(ctx context.Context, cfg Config) (b *Broker, err error) {
 	}); err != nil {
 		return nil, err
 	}
-	forwarder := forwarding.New(forwarding.Config{Metadata: cfg.Metadata, Image: view{b.image}, Clock: cfg.Clock, Jitter: cfg.jitter(), Logger: cfg.Logger})
+	forwarder := forwarding.New(forwarding.Config{Metadata: cfg.Metadata, Image: view{b.image}, Clock: cfg.Clock, Jitter: cfg.jitter(), Logger: cfg.Logger, Sender: b.sender})
 	pool := new(slab.Pool)
 	cache := cfg.Cache
 	cache.Cluster, cache.Clock, cache.Logger, cache.Registerer = cluster.Cluster, cfg.Clock, cfg.Logger, cfg.Registerer
@@ -94,6 +94,14 @@ func New(ctx context.Context, cfg Config) (b *Broker, err error) {
 func (b *Broker) self() (forwarding.Peer, bool) {
 	cfg := &b.cfg
 	return forwarding.Peer{ID: cfg.ID, Epoch: b.epochs.number(), Rack: cfg.Rack, Listeners: cfg.listeners(), Version: cfg.Version, Role: "broker"}, b.epochs.registered()
+}
+
+// sender is the registration that requests are proxied under, nil before the first.
+func (b *Broker) sender() *rpc.Sender {
+	if b.epochs == nil || b.epochs.current.Load() == nil {
+		return nil
+	}
+	return &rpc.Sender{Broker: b.cfg.ID, Epoch: b.epochs.number()}
 }
 
 func (b *Broker) register(ctx context.Context, cluster *rpc.DescribeClusterResponse, forwarder *forwarding.Forwarder) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/inkwell-project/inkwell/metadata/groupcoordinator"
 	"github.com/inkwell-project/inkwell/metadata/raftlog"
 	"github.com/inkwell-project/inkwell/rpc"
+	"github.com/inkwell-project/inkwell/topics"
 )
 
 // tenant is one Inkless cluster on this node: the coordinators that it has here, and the calls of its brokers. It is not changed once it is shown: when a replica comes or
@@ -209,6 +211,9 @@ func (t *tenant) DescribeCluster(context.Context, *rpc.DescribeClusterRequest) (
 
 // Forward implements rpc.Forwarder.
 func (t *tenant) Forward(ctx context.Context, req *rpc.ForwardRequest) (*rpc.ForwardResponse, error) {
+	if err := t.current(req); err != nil {
+		return nil, err
+	}
 	partition := req.Target.Partition
 	switch req.Target.Kind {
 	case rpc.TargetController:
@@ -237,6 +242,18 @@ func (t *tenant) Forward(ctx context.Context, req *rpc.ForwardRequest) (*rpc.For
 		return nil, err
 	}
 	return &rpc.ForwardResponse{Response: resp, MetadataOffset: -1}, nil
+}
+
+// current refuses what a broker took from its client under a registration that is over. An image older than the registration says nothing of it.
+func (t *tenant) current(req *rpc.ForwardRequest) error {
+	if req.Sender == nil || t.image == nil || isMembership(req) {
+		return nil
+	}
+	asOf, live := t.image.LiveBrokers()
+	if asOf < req.Sender.Epoch || slices.ContainsFunc(live, func(b *topics.Broker) bool { return b.ID == req.Sender.Broker && b.Epoch == req.Sender.Epoch }) {
+		return nil
+	}
+	return fmt.Errorf("epoch %d of broker %d is over: %w", req.Sender.Epoch, req.Sender.Broker, kerr.StaleBrokerEpoch)
 }
 
 // maxFollowWait bounds a long poll, whatever the follower asks.

@@ -48,6 +48,15 @@ type ForwardRequest struct {
 	Target  Target
 	Client  Client
 	Request kmsg.Request
+	// Sender is the registration under which the broker took the request from its client; nil: it does not depend on one. kerr.StaleBrokerEpoch: that registration
+	// is over, and nothing was done. What lay in the sockets of a broker that was paused would otherwise undo what its clients did elsewhere.
+	Sender *Sender
+}
+
+// Sender is a broker's registration.
+type Sender struct {
+	Broker int32
+	Epoch  int64
 }
 
 // ForwardResponse carries the decoded answer.

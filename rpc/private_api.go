@@ -61,6 +61,7 @@ const (
 	EnvelopeMetadataOffsetTag uint32 = 20000 // response: the metadata offset, a sint64
 	EnvelopeLeaderTag         uint32 = 20001 // response with NOT_COORDINATOR: where the leader is, a NotLeader
 	EnvelopeTopicIDsTag       uint32 = 20001 // request: the ids of its topics, see AppendTopicIDs
+	EnvelopeSenderTag         uint32 = 20002 // request: the Sender; left out for none
 )
 
 // unknownOutcomeCode is kafka.ErrUnknownOutcome on the wire; Kafka's codes are non-negative but for UNKNOWN_SERVER_ERROR (-1).
@@ -134,6 +135,23 @@ func (t *Target) Decode(b []byte) error {
 			t.Group = d.String()
 		case 3:
 			t.Partition = int32(d.Sint())
+		}
+	})
+}
+
+// Append encodes s for an Envelope.
+func (s *Sender) Append(b []byte) []byte {
+	return wire.AppendSint(wire.AppendSint(b, 1, int64(s.Broker)), 2, s.Epoch)
+}
+
+// Decode reads what Append wrote.
+func (s *Sender) Decode(b []byte) error {
+	return decode(b, func(d *wire.Decoder) {
+		switch d.Field() {
+		case 1:
+			s.Broker = int32(d.Sint())
+		case 2:
+			s.Epoch = d.Sint()
 		}
 	})
 }

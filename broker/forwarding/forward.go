@@ -29,6 +29,8 @@ type Config struct {
 	Clock    clock.Clock
 	Jitter   func() float64 // in [0,1)
 	Logger   *slog.Logger
+	// Sender is this broker's registration, nil while it has none.
+	Sender func() *rpc.Sender
 	// Timeout bounds one proxied call, waiting for a leader included. Calls that park at the coordinator (JoinGroup, SyncGroup) bring their own.
 	Timeout time.Duration
 }
@@ -63,6 +65,9 @@ func (f *Forwarder) forward(ctx context.Context, req *rpc.ForwardRequest, extra 
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.Timeout+extra)
 	defer cancel()
 	began := f.cfg.Clock.Now()
+	if f.cfg.Sender != nil {
+		req.Sender = f.cfg.Sender() // the one that it came under, also when it is sent again
+	}
 	before := f.lookBefore(req.Request)
 	repeated := false
 	var last *rpc.ForwardResponse // an answer that says that the coordinator is elsewhere

@@ -22,11 +22,12 @@ func retriable(kind rpc.TargetKind, err error, left bool) error {
 	if errors.Is(err, kafka.ErrClosed) {
 		return err
 	}
+	stale := errors.Is(err, kerr.StaleBrokerEpoch) // the client goes on with another broker, or with this one when it has registered anew
 	ended := left || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 	switch {
-	case kind == rpc.TargetController && nothingDone(err):
+	case kind == rpc.TargetController && (nothingDone(err) || stale):
 		return fmt.Errorf("%w: %w", kerr.NotController, err)
-	case kind != rpc.TargetController && (nothingDone(err) || unknown(err) || ended):
+	case kind != rpc.TargetController && (nothingDone(err) || unknown(err) || ended || stale):
 		return fmt.Errorf("%w: %w", kerr.CoordinatorNotAvailable, err)
 	}
 	return err

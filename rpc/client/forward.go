@@ -62,6 +62,9 @@ func seal(req *rpc.ForwardRequest) *kmsg.EnvelopeRequest {
 	envelope.RequestPrincipal = req.Client.Append(nil)
 	envelope.ClientHostAddress = hostAddress(req.Client.Host)
 	envelope.UnknownTags.Set(rpc.EnvelopeTargetTag, req.Target.Append(nil))
+	if req.Sender != nil {
+		envelope.UnknownTags.Set(rpc.EnvelopeSenderTag, req.Sender.Append(nil))
+	}
 	if ids := rpc.AppendTopicIDs(nil, req.Request); ids != nil {
 		envelope.UnknownTags.Set(rpc.EnvelopeTopicIDsTag, ids)
 	}

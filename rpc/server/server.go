@@ -105,15 +105,23 @@ func proxied(ctx context.Context, tenants Tenants, principal string, req *kmsg.E
 	if err := forward.Client.Decode(req.RequestPrincipal); err != nil {
 		return nil, fmt.Errorf("envelope principal: %w: %w", err, kerr.PrincipalDeserializationFailure)
 	}
-	var target, topicIDs []byte
+	var target, topicIDs, sender []byte
 	req.UnknownTags.Each(func(tag uint32, value []byte) {
 		switch tag {
 		case rpc.EnvelopeTargetTag:
 			target = value
 		case rpc.EnvelopeTopicIDsTag:
 			topicIDs = value
+		case rpc.EnvelopeSenderTag:
+			sender = value
 		}
 	})
+	if sender != nil {
+		forward.Sender = new(rpc.Sender)
+		if err := forward.Sender.Decode(sender); err != nil {
+			return nil, fmt.Errorf("envelope sender: %w: %w", err, kerr.InvalidRequest)
+		}
+	}
 	if err := forward.Target.Decode(target); err != nil {
 		return nil, fmt.Errorf("envelope target: %w: %w", err, kerr.InvalidRequest)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -182,6 +183,9 @@ func TestEnvelopeCarriesRequestClientTargetAndOffset(t *testing.T) {
 			return &rpc.ForwardResponse{Response: resp, MetadataOffset: offset}, nil
 		}}).address)
 		sent := heartbeat("m1")
+		if offset > 0 {
+			sent.Sender = &rpc.Sender{Broker: 4, Epoch: offset}
+		}
 		resp, err := c.Forward(t.Context(), sent)
 		if err != nil {
 			t.Fatal(err)
@@ -190,7 +194,7 @@ func TestEnvelopeCarriesRequestClientTargetAndOffset(t *testing.T) {
 			t.Errorf("got %+v at %d, want offset %d", resp.Response, resp.MetadataOffset, offset)
 		}
 		seen := <-arrived
-		if seen.Target != sent.Target || seen.Client != sent.Client {
+		if seen.Target != sent.Target || seen.Client != sent.Client || !reflect.DeepEqual(seen.Sender, sent.Sender) {
 			t.Errorf("arrived %+v, sent %+v", seen, sent)
 		}
 		if got := seen.Request.(*kmsg.HeartbeatRequest); got.MemberID != "m1" || got.Generation != 3 || got.Version != 4 {
