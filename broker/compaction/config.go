@@ -69,6 +69,7 @@ type Config struct {
 	BrokerEpoch  func() int64
 	Coordinators int32 // partitions of __batch_coordinates
 	Work         rpc.WorkRequester
+	Objects      rpc.ObjectDescriber
 	Bucket       objectstorage.Bucket
 	// NextObject is a new id of the current broker epoch, which nothing else ever gets.
 	NextObject func() kafka.ObjectID

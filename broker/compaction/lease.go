@@ -159,8 +159,8 @@ func (w *job) failed(ctx context.Context, err error) error {
 	return err
 }
 
-// complete asks until the outcome is known. Only a refusal by the first answer lets the outputs be deleted: after an unknown one the lease may have been completed and
-// forgotten.
+// complete asks until the outcome is known. A refusal by the first answer lets the outputs be deleted; after an unknown one the lease may have been completed and
+// forgotten, and the coordinator is asked whether it knows them.
 func (w *job) complete(ctx context.Context, req *rpc.CompleteWorkRequest) error {
 	req.Coordinator, req.Broker, req.BrokerEpoch, req.Lease = w.coordinator, w.cfg.Broker, w.epoch, w.lease
 	unknown := false
@@ -177,9 +177,10 @@ func (w *job) complete(ctx context.Context, req *rpc.CompleteWorkRequest) error 
 			}
 			return nil
 		case errors.Is(err, kerr.FencedInstanceID) || errors.Is(err, kerr.StaleBrokerEpoch):
-			if !unknown {
-				w.discard(ctx)
+			if unknown {
+				w.keepKnown(ctx)
 			}
+			w.discard(ctx)
 			return fmt.Errorf("the lease ran out before it was completed: %w", err)
 		case ctx.Err() != nil:
 			return err
@@ -188,6 +189,25 @@ func (w *job) complete(ctx context.Context, req *rpc.CompleteWorkRequest) error 
 		w.cfg.Logger.Warn("compaction: completing a lease, asking again", "cluster", w.cfg.Cluster, "coordinator", w.coordinator, "error", err)
 		if err := clock.Sleep(ctx, w.cfg.Clock, time.Duration(float64(backoff)*(0.5+w.cfg.Jitter()))); err != nil {
 			return err
+		}
+	}
+}
+
+// keepKnown leaves the outputs to discard that the coordinator does not know. It has refused the lease before, so that no copy of the completion that is still under way
+// can make it know them.
+func (w *job) keepKnown(ctx context.Context) {
+	written := w.written
+	w.written = nil
+	call, done := w.withTimeout(ctx, callTimeout)
+	defer done()
+	resp, err := w.cfg.Objects.DescribeObjects(call, &rpc.DescribeObjectsRequest{Coordinator: w.coordinator, Objects: written})
+	if err != nil || len(resp.Objects) != len(written) {
+		w.cfg.Logger.Warn("compaction: outputs of a job whose outcome is not known are left to the sweep", "cluster", w.cfg.Cluster, "error", err)
+		return
+	}
+	for i, o := range resp.Objects {
+		if o.State == rpc.ObjectUnknown {
+			w.written = append(w.written, written[i])
 		}
 	}
 }

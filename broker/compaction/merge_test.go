@@ -203,20 +203,24 @@ func TestOutcomesOfCompleting(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		answers []error
+		known   rpc.ObjectState // what the coordinator says of the output then
+		lost    error           // or that it says nothing
 		kept    bool
 		done    bool
 	}{
-		{"unknown, then done", []error{kafka.ErrUnknownOutcome, kerr.NotCoordinator}, true, true},
-		{"refused", []error{kerr.FencedInstanceID}, false, false},
-		{"the epoch is over", []error{kerr.StaleBrokerEpoch}, false, false},
+		{name: "unknown, then done", answers: []error{kafka.ErrUnknownOutcome, kerr.NotCoordinator}, kept: true, done: true},
+		{name: "refused", answers: []error{kerr.FencedInstanceID}, lost: errors.New("not asked")},
+		{name: "the epoch is over", answers: []error{kerr.StaleBrokerEpoch}, lost: errors.New("not asked")},
 		// It may have been completed and forgotten since: the outputs may be live.
-		{"unknown, then refused", []error{kafka.ErrUnknownOutcome, kerr.FencedInstanceID}, true, false},
+		{name: "unknown, then refused, and completed before", answers: []error{kafka.ErrUnknownOutcome, kerr.FencedInstanceID}, known: rpc.ObjectReferenced, kept: true},
+		{name: "unknown, then refused, and not known", answers: []error{kafka.ErrUnknownOutcome, kerr.FencedInstanceID}},
+		{name: "unknown, then refused, and no answer", answers: []error{kafka.ErrUnknownOutcome, kerr.FencedInstanceID}, lost: kerr.NotCoordinator, kept: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(nil)
 				defer func() { _ = w.jobs.Close() }()
-				w.answers = test.answers
+				w.answers, w.known, w.lost = test.answers, test.known, test.lost
 				err := w.do(t.Context(), mergeOf(small(t, w)...))
 				if (err == nil) != test.done || (len(w.completed) == 1) != test.done || len(w.failed) != 0 {
 					t.Fatal(err, w.completed, w.failed)

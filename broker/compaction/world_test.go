@@ -49,7 +49,9 @@ type world struct {
 	work      *rpc.RequestWorkResponse // the lease, nil for none
 	completed []*rpc.CompleteWorkRequest
 	failed    []*rpc.FailWorkRequest
-	answers   []error // of CompleteWork, before it succeeds
+	answers   []error         // of CompleteWork, before it succeeds
+	known     rpc.ObjectState // of every object
+	lost      error           // of DescribeObjects
 	renewal   error
 	released  func(coordinator int32, o kafka.ObjectID) bool
 }
@@ -58,7 +60,7 @@ func newWorld(change func(*Config)) *world {
 	w := &world{memory: memory.New(), next: map[kafka.TopicIDPartition]int64{}}
 	w.faulty = faulty.New(w.memory, faulty.Config{})
 	cfg := Config{
-		Cluster: cluster, Broker: 1, BrokerEpoch: func() int64 { return epoch }, Work: w, Bucket: w.faulty, Clock: clock.System,
+		Cluster: cluster, Broker: 1, BrokerEpoch: func() int64 { return epoch }, Work: w, Objects: w, Bucket: w.faulty, Clock: clock.System,
 		NextObject: func() kafka.ObjectID {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -109,6 +111,20 @@ func (w *world) CompleteWork(_ context.Context, req *rpc.CompleteWorkRequest) (*
 	}
 	w.completed = append(w.completed, req)
 	return &rpc.CompleteWorkResponse{Swapped: make([]bool, len(req.Segments))}, nil
+}
+
+func (w *world) DescribeObjects(_ context.Context, req *rpc.DescribeObjectsRequest) (*rpc.DescribeObjectsResponse, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	resp := &rpc.DescribeObjectsResponse{}
+	for range req.Objects {
+		resp.Objects = append(resp.Objects, rpc.ObjectDescription{State: w.known})
+	}
+	return resp, w.lost
+}
+
+func (w *world) DescribeCoordinates(context.Context, *rpc.DescribeCoordinatesRequest) (*rpc.DescribeCoordinatesResponse, error) {
+	return nil, errors.New("jobs do not ask for it")
 }
 
 func (w *world) CheckReleased(_ context.Context, req *rpc.CheckReleasedRequest) (*rpc.CheckReleasedResponse, error) {
