@@ -4,7 +4,7 @@ GO ?= go
 BIN := bin/inkwell
 VERSION ?= $(shell git describe --tags --always 2>/dev/null || echo dev)
 
-.PHONY: help build run test check fmt vet lint tools bench bench-latency bench-jobs chaos soak acceptance sim fuzz docs clean
+.PHONY: help build run test check fmt vet lint tools bench bench-latency bench-metadata bench-jobs chaos soak acceptance sim fuzz docs clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
@@ -36,14 +36,19 @@ vet:             ## go vet
 lint:            ## staticcheck
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0 ./...
 
-bench: build     ## compare with Apache Kafka on this machine; saves a table in bench/results
+bench: build     ## compare with Apache Kafka on this machine, then bench-metadata and bench-jobs; saves tables in bench/results
 	$(GO) run ./bench -readme README.md
+	$(MAKE) bench-metadata FLAGS=
+	$(MAKE) bench-jobs FLAGS=
 
 bench-latency: build ## acks, readers and pipelining against a store with 100 ms PUTs, and the CPU of an idle process
 	INKWELL_TEST_BINARY=$(CURDIR)/$(BIN) $(GO) run ./bench/latency -results bench/results -readme README.md
 
-bench-jobs: build ## merging: a simulated day, its speed and memory, what producers feel of it, reading merged history; about 10 minutes
-	INKWELL_TEST_BINARY=$(CURDIR)/$(BIN) $(GO) run ./bench/jobs -results bench/results -readme README.md
+bench-metadata: build ## three metadata nodes: commits, failover, idle clusters, start, neighbours; about 4 minutes. FLAGS=-only=commits measures a part
+	INKWELL_TEST_BINARY=$(CURDIR)/$(BIN) $(GO) run ./bench/metadata -results bench/results -readme README.md $(FLAGS)
+
+bench-jobs: build ## merging: a simulated day, its speed and memory, what producers feel of it, reading merged history; about 10 minutes, FLAGS=-day=false less
+	INKWELL_TEST_BINARY=$(CURDIR)/$(BIN) $(GO) run ./bench/jobs -results bench/results -readme README.md $(FLAGS)
 
 chaos: tools build ## three metadata nodes and two clusters through every fault; twenty kills of one process; SEED=n repeats the faults of a run
 	INKWELL_TEST_CHAOS=long INKWELL_TEST_KILLS=20 $(if $(SEED),INKWELL_TEST_SEED=$(SEED)) $(GO) test -count=1 -timeout 60m -v ./test/chaos/...

@@ -159,6 +159,24 @@ func Metrics(ctx context.Context, address string) (map[string]float64, error) {
 	return samples, nil
 }
 
+// Ready is nil once a server says so at its status address.
+func Ready(ctx context.Context, address string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = errors.New(strings.TrimSpace(string(text)))
+	}
+	return err
+}
+
 func cutLast(line string) (name, value string, ok bool) {
 	i := strings.LastIndexByte(line, ' ')
 	if i < 0 {
