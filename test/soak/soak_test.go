@@ -347,7 +347,8 @@ func (s *soak) awaitRest() error {
 			return nil
 		}
 		if !sleep(ctx, 4*time.Second) {
-			return fmt.Errorf("jobs are not at rest %s after the last fault:%s", settleTime, left)
+			jobs, err := s.cluster.inkwell(s.t.Context(), "object", "jobs", "--metadata", s.cluster.metadata, "--cluster", clusterName)
+			return fmt.Errorf("jobs are not at rest %s after the last fault:%s\ninkwell object jobs (%v):\n%s", settleTime, left, err, jobs)
 		}
 	}
 }
