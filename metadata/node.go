@@ -221,6 +221,9 @@ func (n *Node) Failed() <-chan error {
 	return out
 }
 
+// StateHashes are the hashes of the states of all partitions that have a replica here. They are for tests: every one of them is read as a whole.
+func (n *Node) StateHashes() ([]raftlog.StateHash, error) { return n.logs.Hashes() }
+
 // Ready is nil while the node can reach the controller and the groups that it holds have leaders.
 func (n *Node) Ready() error {
 	l := n.clusterLog.Leadership()

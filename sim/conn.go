@@ -113,6 +113,8 @@ func (s *stream) pump() {
 		}
 		n.trace.Add(delivered, c.name, len(first.bytes))
 		c.notify()
+		n.count(c.host)
+		n.count(c.peer.host)
 	}
 }
 

@@ -3,8 +3,6 @@ package sim
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -94,18 +92,4 @@ func (w *World) emptyStore() {
 			}
 		}
 	}
-}
-
-// objects are the keys of a cluster's store.
-func (w *World) objects(cl *cluster) (keys []string, err error) {
-	infos, err := cl.memory.List(context.Background(), "", "", 1<<20)
-	if err != nil {
-		return nil, fmt.Errorf("listing: %w", err)
-	}
-	for _, i := range infos {
-		if !strings.HasPrefix(i.Key, "probe/") {
-			keys = append(keys, i.Key)
-		}
-	}
-	return keys, nil
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/inkwell-project/inkwell/objectstorage"
@@ -19,16 +20,21 @@ type fault struct {
 var faults = []fault{
 	{"kill a node", 4, killNode},
 	{"kill a node at a write", 4, killNodeAtWrite},
+	{"kill a node at a message", 2, killNodeAtMessage},
+	{"kill several", 3, killSeveral},
 	{"restart a node", 1, restartNode},
 	{"pause a node", 2, func(w *World, r *rand.Rand, _ time.Duration) func() { return pauseProcess(w.someNode(r).process) }},
 	{"slow disk", 2, slowDisk},
 	{"full disk", 1, fullDisk},
 	{"clock jump", 2, clockJump},
 	{"kill a broker", 4, killBroker},
+	{"kill a broker at a call", 4, killBrokerAtCall},
+	{"kill a broker at a message", 3, killBrokerAtMessage},
 	{"restart a broker", 1, restartBroker},
 	{"pause a broker", 3, func(w *World, r *rand.Rand, _ time.Duration) func() { return pauseProcess(w.someBroker(r).process) }},
 	{"raft messages", 4, messageFaults},
 	{"cut", 5, cutLink},
+	{"cut off", 3, cutOff},
 	{"slow link", 2, slowLink},
 	{"reset", 4, resetConnections},
 	{"store errors", 4, storeErrors},
@@ -36,21 +42,28 @@ var faults = []fault{
 	{"store cut", 2, storeCut},
 }
 
+// crashes are the faults of a plan of crashes.
+var crashes = []fault{{"kill a broker", 1, killBroker}, {"kill a broker at a call", 3, killBrokerAtCall}, {"kill a broker at a message", 2, killBrokerAtMessage}}
+
 // breakThings injects faults until ctx ends, with quiet times between them, and says how many.
 func (w *World) breakThings(ctx context.Context) (n int) {
 	r := w.source.Rand("faults")
+	faults, pause, longest := faults, 1500*time.Millisecond, 3*time.Second
+	if w.plan.Crashes {
+		faults, pause, longest = crashes, 300*time.Millisecond, 400*time.Millisecond
+	}
 	total := 0
 	for _, f := range faults {
 		total += f.weight
 	}
-	for sleep(ctx, time.Duration(r.Int64N(int64(4*time.Second)))) == nil {
+	for sleep(ctx, time.Duration(r.Int64N(int64(pause)))) == nil {
 		at := r.IntN(total)
 		for _, f := range faults {
 			if at -= f.weight; at >= 0 {
 				continue
 			}
-			d := 50*time.Millisecond + time.Duration(r.Int64N(int64(8*time.Second)))
-			if r.IntN(4) == 0 {
+			d := 50*time.Millisecond + time.Duration(r.Int64N(int64(longest)))
+			if r.IntN(4) == 0 && !w.plan.Crashes {
 				d += time.Duration(r.Int64N(int64(15 * time.Second)))
 			}
 			n++
@@ -69,7 +82,14 @@ func (w *World) breakThings(ctx context.Context) (n int) {
 	return n
 }
 
-func (w *World) someNode(r *rand.Rand) *metadataNode { return w.nodes[r.IntN(len(w.nodes))] }
+// someNode may be the guest when that was started.
+func (w *World) someNode(r *rand.Rand) *metadataNode {
+	nodes := w.nodes
+	if w.guest != nil && w.guest.hasStarted() {
+		nodes = w.everyNode()
+	}
+	return nodes[r.IntN(len(nodes))]
+}
 
 func (w *World) someCluster(r *rand.Rand) *cluster { return w.clusters[r.IntN(len(w.clusters))] }
 
@@ -93,6 +113,69 @@ func killNodeAtWrite(w *World, r *rand.Rand, _ time.Duration) func() {
 	powerOff, kept := r.IntN(2) == 0, keep(r)
 	n.disk.crashSoon(40, func() { n.kill(powerOff, kept) })
 	return n.start
+}
+
+// killSeveral is a power cut of a rack: at one moment, or at one of the next writes of one of its nodes.
+func killSeveral(w *World, r *rand.Rand, _ time.Duration) func() {
+	kept, first := keep(r), w.someNode(r)
+	down := []*process{first.process}
+	for _, n := range w.nodes {
+		if n != first && r.IntN(3) > 0 {
+			down = append(down, n.process)
+		}
+	}
+	for _, c := range w.clusters {
+		for _, b := range c.brokers {
+			if r.IntN(3) == 0 {
+				down = append(down, b.process)
+			}
+		}
+	}
+	cut := func() {
+		for _, p := range down {
+			p.kill(true, kept)
+		}
+	}
+	if r.IntN(2) == 0 {
+		cut()
+	} else {
+		first.disk.crashSoon(40, cut)
+	}
+	return func() {
+		for _, p := range down {
+			p.start()
+		}
+	}
+}
+
+func killNodeAtMessage(w *World, r *rand.Rand, _ time.Duration) func() {
+	n := w.someNode(r)
+	powerOff, kept := r.IntN(2) == 0, keep(r)
+	w.net.CrashSoon(n.host, 1+r.IntN(100), func() { n.kill(powerOff, kept) })
+	return n.start
+}
+
+// dieAndStart kills a process when it is called, and starts it again some time later.
+func (w *World) dieAndStart(p *process, powerOff bool, d time.Duration) func() {
+	return func() {
+		p.kill(powerOff, 0)
+		w.running.Go(func() {
+			time.Sleep(d)
+			p.start()
+		})
+	}
+}
+
+func killBrokerAtCall(w *World, r *rand.Rand, d time.Duration) func() {
+	b := w.someBroker(r)
+	b.store.crashSoon(1+r.IntN(8), r.IntN(2) == 0, w.dieAndStart(b.process, r.IntN(2) == 0, d))
+	return nil
+}
+
+func killBrokerAtMessage(w *World, r *rand.Rand, d time.Duration) func() {
+	b := w.someBroker(r)
+	w.net.CrashSoon(b.host, 1+r.IntN(60), w.dieAndStart(b.process, r.IntN(2) == 0, d))
+	return nil
 }
 
 func restartNode(w *World, r *rand.Rand, _ time.Duration) func() {
@@ -168,6 +251,34 @@ func cutLink(w *World, r *rand.Rand, _ time.Duration) func() {
 	return w.net.Heal
 }
 
+// cutOff cuts one server off from all others: nothing reaches it, or nothing comes from it, or both.
+func cutOff(w *World, r *rand.Rand, _ time.Duration) func() {
+	host := w.someNode(r).host
+	if r.IntN(3) == 0 {
+		host = w.someBroker(r).host
+	}
+	way := r.IntN(3)
+	w.trace.Add("cut off", host, []string{"nothing reaches it", "nothing comes from it", "both"}[way])
+	for _, p := range w.allProcesses() {
+		if p.host == host {
+			continue
+		}
+		if way != 1 {
+			w.net.Cut(p.host, host)
+		}
+		if way != 0 {
+			w.net.Cut(host, p.host)
+		}
+	}
+	return w.net.Heal
+}
+
+func (w *World) allProcesses() []*process {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.processes)
+}
+
 func slowLink(w *World, r *rand.Rand, _ time.Duration) func() {
 	a, b := w.somePair(r)
 	w.net.Slow(a, b, time.Duration(r.Int64N(int64(2*time.Second))))
@@ -206,8 +317,8 @@ func storeHangs(w *World, r *rand.Rand, _ time.Duration) func() {
 
 func storeCut(w *World, r *rand.Rand, _ time.Duration) func() {
 	b := w.someBroker(r)
-	b.storeCut.Store(true)
-	return func() { b.storeCut.Store(false) }
+	b.store.cut.Store(true)
+	return func() { b.store.cut.Store(false) }
 }
 
 func (w *World) healStore(c *cluster) { c.store.Heal() }
@@ -215,20 +326,22 @@ func (w *World) healStore(c *cluster) { c.store.Heal() }
 // heal ends all faults and starts what is down.
 func (w *World) heal() {
 	w.net.Heal()
-	for _, n := range w.nodes {
+	for _, n := range w.everyNode() {
+		w.net.CrashSoon(n.host, 0, nil)
 		n.disk.crashSoon(0, nil)
 		n.disk.set(0, false)
 		n.raft.set(0, 0)
 		n.resume()
-		n.start()
-	}
-	if w.guest != nil && w.guest.hasStarted() {
-		w.guest.start()
+		if n != w.guest || n.hasStarted() {
+			n.start()
+		}
 	}
 	for _, c := range w.clusters {
 		w.healStore(c)
 		for _, b := range c.brokers {
-			b.storeCut.Store(false)
+			b.store.cut.Store(false)
+			b.store.crashSoon(0, false, nil)
+			w.net.CrashSoon(b.host, 0, nil)
 			b.resume()
 			b.start()
 		}

@@ -28,8 +28,11 @@ func (w *World) moveNodes(ctx context.Context) error {
 		return err
 	}
 	leaves := w.guest
-	if r.IntN(2) == 0 {
+	switch r.IntN(3) {
+	case 0:
 		leaves = w.nodes[r.IntN(len(w.nodes))]
+	case 1:
+		return w.replace(ctx, admin, w.nodes[r.IntN(len(w.nodes))])
 	}
 	w.trace.Add("drains", leaves.host)
 	if err := w.setNode(ctx, admin, rpc.NodeDrain, leaves.id); err != nil {
@@ -48,6 +51,23 @@ func (w *World) moveNodes(ctx context.Context) error {
 	w.trace.Add("removed", leaves.host)
 	leaves.retire()
 	return nil
+}
+
+// replace has a node go for ever with its disk; the guest takes its place.
+func (w *World) replace(ctx context.Context, admin *client.AdminClient, lost *metadataNode) error {
+	w.trace.Add("is lost", lost.host)
+	lost.kill(true, 0)
+	lost.retire()
+	for {
+		_, err := admin.SetNode(ctx, &rpc.SetNodeRequest{Action: rpc.NodeReplace, Node: lost.id, By: w.guest.id})
+		if err == nil {
+			break
+		}
+		if sleep(ctx, 500*time.Millisecond) != nil {
+			return fmt.Errorf("replacing node %d: %w", lost.id, err)
+		}
+	}
+	return w.untilNode(ctx, admin, lost.id, "is replaced", func(n *rpc.NodeDescription) bool { return n.Replicas == 0 && n.Leaving == 0 })
 }
 
 // disturb kills the guest now and then: the faults do not know it.

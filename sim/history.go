@@ -17,6 +17,7 @@ type History struct {
 	sent       map[string]string // value -> partition it was sent to
 	leaders    map[string]int32  // by partition and term
 	failed     map[string]bool   // values that were refused for certain
+	states     map[logIndex]stateSeen
 }
 
 // partitionHistory is one partition's, named cluster/topic/partition.
@@ -36,7 +37,7 @@ type watermarks struct{ start, high int64 }
 
 // NewHistory is empty.
 func NewHistory() *History {
-	return &History{partitions: map[string]*partitionHistory{}, groups: map[string]*groupHistory{}, sent: map[string]string{}, failed: map[string]bool{}, leaders: map[string]int32{}}
+	return &History{partitions: map[string]*partitionHistory{}, groups: map[string]*groupHistory{}, sent: map[string]string{}, failed: map[string]bool{}, leaders: map[string]int32{}, states: map[logIndex]stateSeen{}}
 }
 
 func (h *History) partition(name string) *partitionHistory {
@@ -260,5 +261,22 @@ func (h *History) Leads(partition string, term int64, node int32) error {
 		return fmt.Errorf("two leaders: %s is led by nodes %d and %d", key, other, node)
 	}
 	h.leaders[key] = node
+	return nil
+}
+
+// logIndex is a place in the log of a Raft group.
+type logIndex struct{ group, index uint64 }
+
+type stateSeen struct{ hash, where string }
+
+// State says what the state of a replica hashes to that has applied a group's log up to an index. All replicas agree.
+func (h *History) State(group, index uint64, hash, where string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	at := logIndex{group, index}
+	if other, ok := h.states[at]; ok && other.hash != hash {
+		return fmt.Errorf("states differ: group %d at index %d is %s at %s and %s at %s", group, index, other.hash, other.where, hash, where)
+	}
+	h.states[at] = stateSeen{hash, where}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	pb "go.etcd.io/raft/v3/raftpb"
+
 	"github.com/inkwell-project/inkwell/metadata/raftlog"
 )
 
@@ -61,6 +63,7 @@ type faultyMessages struct {
 func (t *faultyMessages) Send(messages []raftlog.Message) {
 	now := make([]raftlog.Message, 0, len(messages))
 	for _, m := range messages {
+		t.inc.checkTerm(m)
 		for _, wait := range t.faults.fate() {
 			if wait == 0 {
 				now = append(now, m)
@@ -74,6 +77,16 @@ func (t *faultyMessages) Send(messages []raftlog.Message) {
 		}
 	}
 	t.Transport.Send(now)
+}
+
+// checkTerm: who sends what only leaders send leads its group in that term, and nobody else does.
+func (i *incarnation) checkTerm(m raftlog.Message) {
+	switch m.Raft.GetType() {
+	case pb.MsgApp, pb.MsgHeartbeat, pb.MsgSnap, pb.MsgTimeoutNow:
+		if from := raftlog.NodeOf(m.Raft.GetFrom()); i.alive() {
+			i.p.w.check(i.p.w.history.Leads(fmt.Sprintf("group %d", m.Group), int64(m.Raft.GetTerm()), from))
+		}
+	}
 }
 
 // SendSnapshot implements raftlog.SnapshotTransport.

@@ -26,12 +26,18 @@ type Network struct {
 	down      map[string]bool         // hosts without power: they do not even refuse
 	dead      map[string]bool         // processes that ended: their machine refuses
 	paused    map[string]bool
-	cuts      map[link]bool // one way
+	crashes   map[string]*countdown // by host: what happens at one of the next deliveries from or to it
+	cuts      map[link]bool         // one way
 	latency   time.Duration
 	slow      map[link]time.Duration // more latency
 	conns     []*netConn             // open ones, by number
 	numbers   map[string]int         // of connections, by pair of hosts
-	last      time.Duration          // so that no two deliveries share an instant
+}
+
+// countdown calls something once.
+type countdown struct {
+	left int
+	f    func()
 }
 
 type link struct{ from, to string }
@@ -45,7 +51,7 @@ const keepAlive = 150 * time.Second
 func newNetwork(source Source, trace *Trace, latency, giveUp time.Duration) *Network {
 	return &Network{
 		source: source, trace: trace, giveUp: giveUp, latency: latency, changed: make(chan struct{}), listeners: map[string]*netListener{},
-		down: map[string]bool{}, dead: map[string]bool{}, paused: map[string]bool{}, cuts: map[link]bool{}, slow: map[link]time.Duration{}, numbers: map[string]int{},
+		down: map[string]bool{}, dead: map[string]bool{}, paused: map[string]bool{}, crashes: map[string]*countdown{}, cuts: map[link]bool{}, slow: map[link]time.Duration{}, numbers: map[string]int{},
 	}
 }
 
@@ -135,6 +141,29 @@ func (n *Network) Kill(host string, powerOff bool) {
 		}
 	}
 	n.wake()
+}
+
+// CrashSoon has f called, beside the network, after the n-th next delivery from or to a host; a nil f takes that back.
+func (n *Network) CrashSoon(host string, nth int, f func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if f == nil {
+		delete(n.crashes, host)
+		return
+	}
+	n.crashes[host] = &countdown{nth, f}
+}
+
+// count counts a delivery. The lock is held.
+func (n *Network) count(host string) {
+	c := n.crashes[host]
+	if c == nil {
+		return
+	}
+	if c.left--; c.left <= 0 {
+		delete(n.crashes, host)
+		go c.f()
+	}
 }
 
 // Start lets a host's next process use the network. Connections of the process before are reset when this is learned.

@@ -32,12 +32,17 @@ type Plan struct {
 	MergeAge          time.Duration
 	MergeBytes        int64         // and of a partition's merged object
 	Deleters          int           // of each cluster
+	Audit             bool          // in the end the stores have exactly what coordinates point at
 	Empty             time.Duration // 0, or for how long objects may stay when all records are deleted
 
 	CompactEntries int64 // of the Raft logs
 	KeepEntries    uint64
 	HashEntries    int
 	SegmentBytes   int64
+
+	SharedBucket bool          // the clusters' objects are in one
+	Skew         time.Duration // at most so far are clocks of processes from the right time
+	Crashes      bool          // the faults are brokers that die, many of them
 
 	Duration time.Duration // of production, with faults
 	Settle   time.Duration // everything must be settled so long after the last fault
@@ -53,17 +58,32 @@ func NewPlan(seed uint64) Plan {
 		Latency: time.Duration(1+r.IntN(5)) * time.Millisecond, GiveUp: time.Duration(5+r.IntN(60)) * time.Second,
 		StoreLatency: time.Duration(1+r.IntN(40)) * time.Millisecond, Pace: time.Duration(200+r.IntN(2000)) * time.Millisecond,
 		LocalStore: r.IntN(2) == 0, MaxObjectBytes: 1024 << r.IntN(6), RetentionCheck: 5 * time.Minute, ObjectDeleteDelay: time.Minute,
-		CompactEntries: 20 << r.IntN(8), KeepEntries: 5 << r.IntN(8), HashEntries: 20 << r.IntN(5), SegmentBytes: 16 << 10 << r.IntN(8),
-		Duration: time.Duration(15+r.IntN(30)) * time.Second, Settle: 3 * time.Minute, LogLevel: slog.LevelWarn,
+		CompactEntries: 20 << r.IntN(8), KeepEntries: 5 << r.IntN(8), HashEntries: 5 << r.IntN(6), SegmentBytes: 16 << 10 << r.IntN(8),
+		Duration: time.Duration(4000+r.IntN(10_000)) * time.Millisecond, Settle: 3 * time.Minute, LogLevel: slog.LevelWarn,
 	}
 	if r.IntN(3) > 0 {
 		p.WorkLease, p.MergeObjects, p.MergeAge, p.MergeBytes = time.Duration(3+r.IntN(20))*time.Second, 2+r.Int64N(8), time.Duration(1+r.IntN(10))*time.Second, 512<<r.IntN(6)
 		p.ObjectDeleteDelay, p.RetentionCheck = time.Duration(1+r.IntN(10))*time.Second, 5*time.Second
 		p.Deleters = r.IntN(2)
+		p.Audit = r.IntN(2) == 0
 		if r.IntN(4) == 0 {
 			p.Empty = 15 * time.Minute
 		}
 	}
+	p.SharedBucket, p.Skew = r.IntN(2) == 0, []time.Duration{0, 0, time.Second, 5 * time.Minute}[r.IntN(4)]
 	p.Guest = p.MetadataNodes == 3 && r.IntN(3) == 0
+	return p
+}
+
+// NewCrashPlan draws a plan of brokers that die every moment: at calls of their stores, before and after those are done, at messages, and at any other time. One metadata node
+// stands through it, so that a run has many of them.
+func NewCrashPlan(seed uint64) Plan {
+	p := NewPlan(seed)
+	r := Source{seed}.Rand("crash plan")
+	p.MetadataNodes, p.Guest, p.Crashes, p.Audit, p.Empty, p.Skew = 1, false, true, true, 0, 0
+	p.Brokers, p.Members, p.Readers, p.Deleters = 2, 0, 1, r.IntN(2)
+	p.WorkLease, p.MergeObjects, p.MergeAge, p.MergeBytes = time.Duration(2+r.IntN(5))*time.Second, 2+r.Int64N(4), time.Duration(1+r.IntN(3))*time.Second, 512<<r.IntN(6)
+	p.ObjectDeleteDelay, p.RetentionCheck = time.Duration(1+r.IntN(3))*time.Second, 2*time.Second
+	p.Pace, p.StoreLatency, p.Duration = 300*time.Millisecond, time.Duration(1+r.IntN(10))*time.Millisecond, 20*time.Second
 	return p
 }

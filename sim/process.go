@@ -28,6 +28,9 @@ type process struct {
 
 func (w *World) newProcess(p *process) *process {
 	p.w = w
+	if most := w.plan.Skew; most > 0 {
+		p.skew = time.Duration(w.source.Rand(p.host+" skew").Int64N(int64(2*most))) - most
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.processes = append(w.processes, p)
@@ -142,6 +145,9 @@ func (p *process) kill(powerOff bool, keep int) {
 	}
 	inc.dead.Store(true)
 	p.mu.Unlock()
+	if p.cut == nil {
+		p.w.crashes.Add(1)
+	}
 	p.w.trace.Add("kill", inc.name(), fmt.Sprintf("power off: %v, kept of what was not synced: %d%%", powerOff, keep))
 	p.w.net.Pause(p.host, false)
 	p.w.net.Kill(p.host, powerOff)

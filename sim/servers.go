@@ -16,7 +16,6 @@ import (
 	"github.com/inkwell-project/inkwell/objectstorage"
 	"github.com/inkwell-project/inkwell/objectstorage/faulty"
 	"github.com/inkwell-project/inkwell/objectstorage/storageurl"
-	"github.com/inkwell-project/inkwell/rpc"
 	"github.com/inkwell-project/inkwell/rpc/client"
 )
 
@@ -26,6 +25,7 @@ type metadataNode struct {
 	id   int32
 	disk *disk
 	raft *raftFaults
+	node atomic.Pointer[metadata.Node] // of the running process
 }
 
 func (w *World) newMetadataNode(id int32) *metadataNode {
@@ -84,47 +84,28 @@ func (n *metadataNode) open(ctx context.Context, inc *incarnation) (func() error
 		}
 		return nil, nil, errors.Join(err, cfg.Listener.Close())
 	}
-	inc.watchLeaders(node)
-	return node.Close, node.Failed(), nil
-}
-
-// watchLeaders takes what a node believes about leaders into the history, until it ends.
-func (i *incarnation) watchLeaders(node *metadata.Node) {
-	w := i.p.w
-	w.running.Go(func() {
-		for sleep(i.ctx, 200*time.Millisecond) == nil {
-			for _, c := range w.clusters {
-				calls, err := node.Cluster(c.name)
-				if err != nil {
-					continue // not here
-				}
-				resp, err := calls.FindLeaders(i.ctx, &rpc.FindLeadersRequest{})
-				if err != nil {
-					continue
-				}
-				for _, l := range resp.Leaders {
-					if l.Node > 0 && i.alive() {
-						w.check(w.history.Leads(fmt.Sprintf("%s/%d/%d", c.name, l.Kind, l.Partition), l.Term, l.Node))
-					}
-				}
-			}
-		}
-	})
+	inc.watch(node)
+	n.node.Store(node)
+	closeIt := func() error {
+		n.node.CompareAndSwap(node, nil)
+		return node.Close()
+	}
+	return closeIt, node.Failed(), nil
 }
 
 // brokerServer is a broker of one Inkless cluster.
 type brokerServer struct {
 	*process
-	id       int32
-	cluster  *cluster
-	storeCut atomic.Bool
+	id      int32
+	cluster *cluster
+	store   storeWay
 }
 
 // cluster is one Inkless cluster of a run.
 type cluster struct {
 	name     kafka.ClusterID
 	password string
-	memory   objectstorage.Bucket
+	memory   *recorder
 	store    *faulty.Bucket // around memory
 	brokers  []*brokerServer
 	topic    string
@@ -149,7 +130,7 @@ func (b *brokerServer) open(ctx context.Context, inc *incarnation) (func() error
 	})
 	bucket, err := storageurl.Open(ctx, "memory:", storageurl.Options{
 		Retry: objectstorage.RetryConfig{Clock: inc.clock, Rand: source.Floats("retry"), Logger: inc.logger()},
-		Wrap:  func(objectstorage.Bucket) objectstorage.Bucket { return &storeView{b.cluster.store, inc, &b.storeCut} },
+		Wrap:  func(objectstorage.Bucket) objectstorage.Bucket { return &storeView{b.cluster.store, inc, &b.store} },
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, remote.Close())

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -27,29 +28,60 @@ func number(t *testing.T, name string, otherwise uint64) uint64 {
 	return n
 }
 
-// runSeed makes one run in a bubble of its own.
-func runSeed(t *testing.T, plan Plan, echo io.Writer) (r *Result) {
-	synctest.Test(t, func(*testing.T) { r = Run(plan, echo) })
-	return r
+// ordinarySeeds are few with the race detector, which makes them ten times as long; `make test` has 200 more without it.
+func ordinarySeeds() uint64 {
+	if raceDetector {
+		return 6
+	}
+	return 200
 }
 
-func TestSeeds(t *testing.T) {
+// sums of many runs.
+type sums struct {
+	runs, acked, seen, consumed, faults, crashes, objects, compared int
+	virtual                                                         time.Duration
+}
+
+func (s *sums) add(r *Result) {
+	s.runs++
+	s.acked, s.seen, s.consumed, s.faults, s.crashes = s.acked+r.Acked, s.seen+r.Seen, s.consumed+r.Consumed, s.faults+r.Faults, s.crashes+r.Crashes
+	s.objects, s.compared, s.virtual = s.objects+r.Objects, s.compared+r.Compared, s.virtual+r.VirtualTime
+}
+
+func (s *sums) String() string {
+	return fmt.Sprintf("%d seeds, %s of virtual time: %d faults, %d of them deaths of brokers; %d values acknowledged, %d seen, %d consumed by groups; %d pairs of equal states; %d objects in the end",
+		s.runs, s.virtual, s.faults, s.crashes, s.acked, s.seen, s.consumed, s.compared, s.objects)
+}
+
+// play makes runs, one from each seed, as long as more says so.
+func play(t *testing.T, plan func(seed uint64) Plan, target string, more func(seed uint64, s *sums) bool) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // fewer orders of events that the seed does not decide
-	first, count := number(t, "INKWELL_TEST_SIM_SEED", 1), number(t, "INKWELL_TEST_SIM_SEEDS", 3)
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	var echo io.Writer
 	if os.Getenv("INKWELL_TEST_SIM_TRACE") != "" {
 		echo = os.Stdout
 	}
-	var acked, seen, consumed, faults int
-	var virtual time.Duration
-	for seed := first; seed < first+count; seed++ {
+	var s sums
+	for seed := number(t, "INKWELL_TEST_SIM_SEED", 1); more(seed, &s); seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			r := runSeed(t, NewPlan(seed), echo)
-			acked, seen, consumed, faults, virtual = acked+r.Acked, seen+r.Seen, consumed+r.Consumed, faults+r.Faults, virtual+r.VirtualTime
+			var r *Result
+			synctest.Test(t, func(*testing.T) { r = Run(plan(seed), echo) })
+			s.add(r)
 			if len(r.Violations) > 0 {
-				t.Errorf("%s\n\n%+v\nthe last events:\n%s\n\nagain: make sim SEEDS=1 SEED=%d", r.Violations[0], r.Plan, r.Trace.Last(100), seed)
+				t.Errorf("%s\n\n%+v\nthe last events:\n%s\n\nagain: make %s=1 SEED=%d", r.Violations[0], r.Plan, r.Trace.Last(100), target, seed)
 			}
 		})
 	}
-	t.Logf("%d seeds, %s of virtual time: %d faults, %d values acknowledged, %d seen, %d consumed by groups", count, virtual, faults, acked, seen, consumed)
+	t.Log(&s)
+}
+
+func TestSeeds(t *testing.T) {
+	first, count := number(t, "INKWELL_TEST_SIM_SEED", 1), number(t, "INKWELL_TEST_SIM_SEEDS", ordinarySeeds())
+	play(t, NewPlan, "sim SEEDS", func(seed uint64, _ *sums) bool { return seed < first+count })
+}
+
+// Brokers die until so many of them have, a few dozen in each run. After the sweep of each run no object is left that no coordinate points at, and no coordinate points nowhere.
+func TestCrashes(t *testing.T) {
+	count := number(t, "INKWELL_TEST_SIM_CRASHES", 100)
+	play(t, NewCrashPlan, "crashes CRASHES", func(_ uint64, s *sums) bool { return s.crashes < int(count) && !t.Failed() })
 }

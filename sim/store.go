@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 
 	"github.com/inkwell-project/inkwell/objectstorage"
@@ -13,7 +14,45 @@ import (
 type storeView struct {
 	objectstorage.Bucket
 	inc *incarnation
-	cut *atomic.Bool // the broker does not reach the store
+	of  *storeWay
+}
+
+// storeWay is a broker's way to its store, through all its processes.
+type storeWay struct {
+	cut atomic.Bool // the broker does not reach the store
+
+	mu    sync.Mutex // guards what follows
+	crash *countdown // at one of the next calls
+	after bool       // when the store has done it, and nobody heard of it
+}
+
+// crashSoon has f called at the n-th next call; a nil f takes that back.
+func (s *storeWay) crashSoon(nth int, after bool, f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.crash, s.after = nil, after
+	if f != nil {
+		s.crash = &countdown{nth, f}
+	}
+}
+
+// count counts a call and returns what is to be called before and after it.
+func (s *storeWay) count() (before, after func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	nothing := func() {}
+	if s.crash == nil {
+		return nothing, nothing
+	}
+	if s.crash.left--; s.crash.left > 0 {
+		return nothing, nothing
+	}
+	f := s.crash.f
+	s.crash = nil
+	if s.after {
+		return nothing, f
+	}
+	return f, nothing
 }
 
 var errStoreCut = errors.New("the object store does not answer")
@@ -23,7 +62,7 @@ func (v *storeView) reach(ctx context.Context) error {
 	switch {
 	case v.inc.dead.Load():
 		return errStoreCut
-	case v.cut.Load():
+	case v.of.cut.Load():
 		<-ctx.Done()
 		return errors.Join(errStoreCut, context.Cause(ctx))
 	}
@@ -31,10 +70,16 @@ func (v *storeView) reach(ctx context.Context) error {
 }
 
 func (v *storeView) call(ctx context.Context, do func() error) error {
+	before, after := func() {}, func() {}
+	if v.inc.alive() {
+		before, after = v.of.count()
+	}
+	before()
 	if err := v.reach(ctx); err != nil {
 		return err
 	}
 	err := do()
+	after()
 	if e := v.reach(ctx); e != nil {
 		return e // the answer is lost
 	}

@@ -35,6 +35,7 @@ type World struct {
 
 	running sync.WaitGroup // everything that processes started
 	ending  atomic.Bool    // nothing is started any more
+	crashes atomic.Int64   // of brokers
 
 	mu        sync.Mutex // guards what follows
 	wrong     []string
@@ -50,6 +51,9 @@ type Result struct {
 	Acked, Seen int // values
 	Consumed    int // by groups
 	Faults      int
+	Crashes     int // of brokers
+	Objects     int // that were left in the stores, each with a coordinate that points at it
+	Compared    int // states of replicas at the same index, in the end
 	VirtualTime time.Duration
 }
 
@@ -73,7 +77,7 @@ func Run(plan Plan, echo io.Writer) *Result {
 	w.end()
 	w.running.Wait()
 	r.Acked, r.Seen = w.history.Counts()
-	r.VirtualTime = time.Since(began)
+	r.VirtualTime, r.Crashes = time.Since(began), int(w.crashes.Load())
 	r.Violations = w.wrong
 	return r
 }
@@ -129,6 +133,10 @@ func (w *World) play(r *Result) {
 	for _, m := range clients.members {
 		r.Consumed += m.consumed
 	}
+	if w.plan.Audit {
+		w.audit(r)
+	}
+	r.Compared = w.compareStates()
 	w.readBack(clients)
 	if w.plan.Empty > 0 && !w.failed() {
 		w.emptyStore()
@@ -144,10 +152,15 @@ func (w *World) metadataAddresses() (addresses []string) {
 
 // build starts nodes, clusters and brokers, and makes the topics.
 func (w *World) build(ctx context.Context) error {
+	shared := memory.New()
 	for i := range w.plan.Clusters {
 		c := &cluster{name: kafka.ClusterID(fmt.Sprintf("c%d", i+1)), topic: "orders", count: w.plan.Partitions}
 		floats := w.source.Floats(string(c.name) + " store")
-		c.memory = memory.New()
+		inner := shared
+		if !w.plan.SharedBucket {
+			inner = memory.New()
+		}
+		c.memory = newRecorder(w, string(c.name), inner)
 		c.store = faulty.New(c.memory, faulty.Config{Rand: floats, Latency: w.storeLatency()})
 		for id := range w.plan.Brokers {
 			c.brokers = append(c.brokers, w.newBroker(c, id))
@@ -279,6 +292,9 @@ func (w *World) settle(ctx context.Context, c *clients) {
 	}
 	for _, cl := range w.clusters {
 		for p := range cl.count {
+			if w.plan.Members == 0 {
+				continue
+			}
 			if err := w.caughtUp(ctx, cl, p); err != nil && !w.failed() {
 				w.violation("no progress: %v", err)
 				return
