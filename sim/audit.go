@@ -65,8 +65,19 @@ func (w *World) checkPartition(c *cluster, p rpc.PartitionCoordinates, deletions
 // auditFor is how long leftovers may stay, in virtual time: every round of sweeps and every back-off fits.
 const auditFor = 15 * time.Minute
 
-// audit waits until the stores have exactly the objects that coordinates point at: no orphans, nothing dangling, no unfinished uploads.
+// endEpochs kills every broker and starts it again. What a broker uploaded and could not commit stays while its epoch lives, and is swept when that is over.
+func (w *World) endEpochs() {
+	for _, p := range w.allProcesses() {
+		if p.isBroker() {
+			p.kill(false, 0)
+			p.start()
+		}
+	}
+}
+
+// audit waits until the stores have exactly the objects that coordinates point at: no orphans and nothing dangling.
 func (w *World) audit(r *Result) {
+	w.endEpochs()
 	ctx, cancel := context.WithTimeoutCause(context.Background(), auditFor, errors.New("took too long"))
 	defer cancel()
 	for _, cl := range w.clusters {

@@ -64,6 +64,7 @@ func (d *deleter) delete(ctx context.Context, partition int32, before int64) (in
 func (w *World) emptyStore() {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), w.plan.Empty, errors.New("took too long"))
 	defer cancel()
+	w.endEpochs()
 	for _, cl := range w.clusters {
 		d := &deleter{reader{kafkaClient: w.newClient(string(cl.name)+"-empty", cl), topic: cl.topic}}
 		for p := range cl.count {

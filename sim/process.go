@@ -37,6 +37,9 @@ func (w *World) newProcess(p *process) *process {
 	return p
 }
 
+// isBroker: brokers have no disks.
+func (p *process) isBroker() bool { return p.cut == nil }
+
 // incarnation is one start of a process.
 type incarnation struct {
 	p       *process
@@ -145,7 +148,7 @@ func (p *process) kill(powerOff bool, keep int) {
 	}
 	inc.dead.Store(true)
 	p.mu.Unlock()
-	if p.cut == nil {
+	if p.isBroker() {
 		p.w.crashes.Add(1)
 	}
 	p.w.trace.Add("kill", inc.name(), fmt.Sprintf("power off: %v, kept of what was not synced: %d%%", powerOff, keep))
