@@ -17,6 +17,7 @@ import (
 	"github.com/inkwell-project/inkwell/internal/clock"
 	"github.com/inkwell-project/inkwell/internal/slab"
 	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/rpc"
 )
 
 // epochs keeps this broker registered: it has a Batch Processor for the current broker epoch, and another when that one is fenced.
@@ -52,6 +53,9 @@ func (e *epochs) register(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := e.makeKnown(ctx, number); err != nil {
+		return err
+	}
 	cfg := e.batches
 	cfg.BrokerEpoch = number
 	if err := cfg.Validate(); err != nil {
@@ -63,6 +67,20 @@ func (e *epochs) register(ctx context.Context) error {
 	})})
 	e.cfg.Logger.Info("registered", "cluster", cfg.Cluster, "broker", e.cfg.ID, "epoch", number)
 	return nil
+}
+
+// makeKnown has the coordinator partition that plans sweeps hear of a new epoch before its first upload: it looks at registrations now and then only, and an epoch that began and
+// ended between two looks would never be swept. A commit of no object does that, and nothing else.
+func (e *epochs) makeKnown(ctx context.Context, number int64) error {
+	for backoff := 50 * time.Millisecond; ; backoff = min(2*backoff, time.Second) {
+		_, err := e.cfg.Metadata.CommitObjects(ctx, &rpc.CommitObjectsRequest{Broker: e.cfg.ID, BrokerEpoch: number, MetadataOffset: -1})
+		if err == nil || errors.Is(err, kerr.StaleBrokerEpoch) {
+			return err
+		}
+		if clock.Sleep(ctx, e.cfg.Clock, backoff) != nil {
+			return fmt.Errorf("telling partition 0 of %s of epoch %d: %w", rpc.BatchCoordinatesTopic, number, err)
+		}
+	}
 }
 
 // heartbeatInterval is Kafka's broker.heartbeat.interval.ms.

@@ -33,7 +33,8 @@ type jobsWorld struct {
 	logger *slog.Logger
 	bucket *memory.Bucket
 	direct rpc.MetadataCluster
-	broken *mortal // the running broker
+	broken *mortal  // the running broker
+	watch  *witness // of the brokers that start, if not nil
 
 	plain []string // acknowledged values, in order
 	keyed map[string]string
@@ -62,13 +63,18 @@ func newJobsWorld(t *testing.T) *jobsWorld {
 // start starts a broker, after another one's death.
 func (w *jobsWorld) start(t *testing.T) {
 	pipes, life := newPipes(), &mortal{}
-	bucket, err := objectstorage.Retrying(mortalBucket{w.bucket, life}, objectstorage.RetryConfig{Attempts: 1})
+	var store objectstorage.Bucket = mortalBucket{w.bucket, life}
+	var coordinators rpc.MetadataCluster = mortalMetadata{w.direct, life}
+	if w.watch != nil {
+		store, coordinators = watchedBucket{store, w.watch}, watchedMetadata{coordinators, w.watch}
+	}
+	bucket, err := objectstorage.Retrying(store, objectstorage.RetryConfig{Attempts: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.broken, w.dial = life, pipes.dial
 	w.broker, err = broker.New(t.Context(), broker.Config{
-		ID: 1, Listener: pipes, Advertised: broker.HostPort{Host: "inkwell.test", Port: 9092}, LocalStore: true, Metadata: mortalMetadata{w.direct, life}, Bucket: bucket,
+		ID: 1, Listener: pipes, Advertised: broker.HostPort{Host: "inkwell.test", Port: 9092}, LocalStore: true, Metadata: coordinators, Bucket: bucket,
 		NewRand: w.seed.rand, NewUUID: w.seed.uuid, Logger: w.logger, DrainTimeout: time.Second,
 	})
 	if err != nil {
