@@ -36,7 +36,10 @@ type Config struct {
 }
 
 // Forwarder sends requests to the coordinators.
-type Forwarder struct{ cfg Config }
+type Forwarder struct {
+	cfg     Config
+	commits commitOrder
+}
 
 // New makes a Forwarder.
 func New(cfg Config) *Forwarder {
@@ -64,6 +67,11 @@ func (f *Forwarder) Forward(ctx context.Context, req *rpc.ForwardRequest, extra 
 func (f *Forwarder) forward(ctx context.Context, req *rpc.ForwardRequest, extra time.Duration) (*rpc.ForwardResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.Timeout+extra)
 	defer cancel()
+	patience, leave, err := f.commits.enter(ctx, req.Request)
+	if err != nil {
+		return nil, fmt.Errorf("waiting for an earlier commit of the member: %w", err)
+	}
+	defer leave()
 	began := f.cfg.Clock.Now()
 	if f.cfg.Sender != nil {
 		req.Sender = f.cfg.Sender() // the one that it came under, also when it is sent again
@@ -87,7 +95,7 @@ func (f *Forwarder) forward(ctx context.Context, req *rpc.ForwardRequest, extra 
 			return nil, err
 		}
 		wait := time.Duration(float64(backoff) * (0.5 + f.cfg.Jitter()))
-		sleepErr := clock.Sleep(ctx, f.cfg.Clock, wait)
+		sleepErr := clock.Sleep(patience, f.cfg.Clock, wait)
 		if sleepErr == nil && tooLate(req.Request, f.cfg.Clock.Now().Sub(began)) {
 			sleepErr = context.DeadlineExceeded
 		}

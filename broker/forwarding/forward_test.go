@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -228,6 +229,50 @@ func TestALateOffsetCommitIsNotSent(t *testing.T) {
 		}
 		if waited := time.Since(began); waited > lateCommit+2*lastBackoff || s.calls < 3 {
 			t.Errorf("%d calls in %s", s.calls, waited)
+		}
+	})
+}
+
+// A client that gave a commit up and connected again sends the next one. The first, which waits for a leader, must not come behind it.
+func TestCommitsOfAMemberKeepTheirOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var leader atomic.Bool
+		var done []int64
+		at := func(ctx context.Context, req *rpc.ForwardRequest) (*rpc.ForwardResponse, error) {
+			if !leader.Load() {
+				return nil, kerr.NotCoordinator
+			}
+			done = append(done, req.Request.(*kmsg.OffsetCommitRequest).Topics[0].Partitions[0].Offset)
+			return &rpc.ForwardResponse{Response: req.Request.ResponseKind(), MetadataOffset: -1}, nil
+		}
+		f, _ := forwarder(nil, at)
+		commit := func(offset int64) chan error {
+			req := kmsg.NewPtrOffsetCommitRequest()
+			req.Group, req.MemberID = "g", "m"
+			req.Topics = []kmsg.OffsetCommitRequestTopic{{Topic: "t", Partitions: []kmsg.OffsetCommitRequestTopicPartition{{Offset: offset}}}}
+			ended := make(chan error, 1)
+			go func() {
+				_, err := f.Forward(context.Background(), &rpc.ForwardRequest{Target: rpc.Target{Kind: rpc.TargetGroup, Group: "g"}, Request: req}, 0)
+				ended <- err
+			}()
+			return ended
+		}
+		first := commit(1)
+		time.Sleep(1900 * time.Millisecond) // its next attempt is up to a second and a half away
+		second := commit(2)
+		time.Sleep(10 * time.Millisecond)
+		leader.Store(true)
+		if err := <-first; !errors.Is(err, kerr.CoordinatorNotAvailable) {
+			t.Errorf("the first commit: %v", err)
+		}
+		if err := <-second; err != nil {
+			t.Errorf("the second commit: %v", err)
+		}
+		if len(done) != 1 || done[0] != 2 {
+			t.Errorf("committed %d, want only 2", done)
+		}
+		if err := <-commit(3); err != nil || len(f.commits.newest) != 0 {
+			t.Errorf("the next commit: %v, %d are thought to be under way", err, len(f.commits.newest))
 		}
 	})
 }
