@@ -103,6 +103,11 @@ func (n *network) drop(c io.Closer) {
 // port is an address at which others reach to, who listens at target. identify reads who calls from the caller's first bytes; nil is for a port that one caller alone knows.
 // Connections of a port that forgets end when what they held could go on: a client that gave up must not be heard minutes later.
 func (n *network) port(t *testing.T, to, target string, forgets bool, identify func(r io.Reader) (string, error)) string {
+	return n.movingPort(t, func() (string, string) { return to, target }, forgets, identify)
+}
+
+// movingPort is a port at which others reach whoever is behind it at that moment.
+func (n *network) movingPort(t *testing.T, behind func() (to, target string), forgets bool, identify func(r io.Reader) (string, error)) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err == nil {
 		err = n.track(l)
@@ -116,13 +121,13 @@ func (n *network) port(t *testing.T, to, target string, forgets bool, identify f
 			if err != nil {
 				return
 			}
-			n.running.Go(func() { n.connect(c.(*net.TCPConn), to, target, forgets, identify) })
+			n.running.Go(func() { n.connect(c.(*net.TCPConn), behind, forgets, identify) })
 		}
 	})
 	return l.Addr().String()
 }
 
-func (n *network) connect(caller *net.TCPConn, to, target string, forgets bool, identify func(r io.Reader) (string, error)) {
+func (n *network) connect(caller *net.TCPConn, behind func() (to, target string), forgets bool, identify func(r io.Reader) (string, error)) {
 	if n.track(caller) != nil {
 		return
 	}
@@ -132,6 +137,7 @@ func (n *network) connect(caller *net.TCPConn, to, target string, forgets bool, 
 	if err != nil {
 		return
 	}
+	to, target := behind()
 	there, back := cut{from, to}, cut{to, from}
 	if _, err := n.pass(there); err != nil {
 		return

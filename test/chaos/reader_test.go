@@ -156,9 +156,26 @@ func (g *group) at() [partitions]int64 {
 	return g.committed
 }
 
+// leaveTime is how long a member may take to leave a group that is at rest.
+const leaveTime = 15 * time.Second
+
 func (g *group) finish(ctx context.Context, t *testing.T, ends [partitions]int64) {
+	t.Helper()
 	await(ctx, t, "the group to commit the end", func() (any, bool) { at := g.at(); return at, at == ends })
 	g.stop()
+	for i, m := range g.members {
+		left := make(chan struct{})
+		go func() {
+			defer close(left)
+			m.CloseAllowingRebalance()
+		}()
+		select {
+		case <-left:
+		case <-time.After(leaveTime):
+			described, err := g.admin.DescribeGroups(ctx, g.name)
+			t.Errorf("member %d has not left its group after %s: %+v %v", i, leaveTime, described, err)
+		}
+	}
 }
 
 // readAll reads everything with a fresh client.

@@ -43,7 +43,7 @@ type system struct {
 	dir     string
 	net     *network
 	s3      objectstoragetest.S3Server
-	admin   *client.AdminClient
+	places  [nodeCount]string // where brokers begin to look for the nodes, whichever run there
 	brokers [4]*process
 	began   time.Time
 	busy    [nodeCount + 4]sync.Mutex // of each node and broker: held by who signals it, ends it or starts it
@@ -69,9 +69,8 @@ func startSystem(t *testing.T) *system {
 	}
 	for i := range nodeCount {
 		s.setNode(i, s.startNode())
+		s.places[i] = s.net.movingPort(t, func() (string, string) { n := s.node(i); return n.name, n.Listen }, false, kafkaCaller)
 	}
-	s.admin = client.NewAdmin(client.AdminConfig{Addresses: strings.Split(s.metadata(), ","), User: "admin", Password: adminPassword, Dial: new(net.Dialer).DialContext, Timeout: 20 * time.Second, ClientID: "chaos"})
-	t.Cleanup(func() { _ = s.admin.Close() })
 	var passwords []string
 	for _, name := range clusterNames {
 		out, err := s.run("cluster", "create", name)
@@ -165,7 +164,7 @@ func (s *system) startBroker(i int, password string) *process {
 	store := strings.Replace(s.s3.URL, s.s3.Endpoint, s.net.port(s.t, "store", s.s3.Endpoint, false, always(p.name)), 1)
 	p.Server = s.keep(servers.StartInkwellRole(s.t.Context(), s.binary, "broker", servers.Options{
 		Dir: filepath.Join(s.dir, p.name), Listen: listen, Env: append([]string{"INKWELL_CLUSTER_PASSWORD=" + password}, s.s3.Env...),
-		Extra: []string{"--metadata", s.metadata(), "--advertise", p.address, "--cluster", clusterNames[i%len(clusterNames)], "--broker.id", strconv.Itoa(i), "--store", store,
+		Extra: []string{"--metadata", strings.Join(s.places[:], ","), "--advertise", p.address, "--cluster", clusterNames[i%len(clusterNames)], "--broker.id", strconv.Itoa(i), "--store", store,
 			"--broker.session.timeout", brokerSession.String()},
 	}))
 	return p
@@ -194,7 +193,11 @@ func (s *system) bootstrap(cluster int) string {
 
 // list is what the controller says of the nodes.
 func (s *system) list(ctx context.Context) (*rpc.ListNodesResponse, error) {
-	return s.admin.ListNodes(ctx, &rpc.ListNodesRequest{})
+	admin := client.NewAdmin(client.AdminConfig{
+		Addresses: strings.Split(s.metadata(), ","), User: "admin", Password: adminPassword, Dial: new(net.Dialer).DialContext, Timeout: 20 * time.Second, ClientID: "chaos",
+	})
+	defer admin.Close()
+	return admin.ListNodes(ctx, &rpc.ListNodesRequest{})
 }
 
 // leader is the place of the node that leads a partition of an internal topic, as Kafka's own tools would find it; -1 if nobody does.
