@@ -19,13 +19,37 @@ const ProbeTimeout = 15 * time.Second
 func Probe(ctx context.Context, b Bucket, prefix, uniqueName string) error {
 	ctx, cancel := context.WithTimeout(ctx, ProbeTimeout)
 	defer cancel()
-	p := probe{bucket: b, key: prefix + uniqueName, content: []byte("inkwell probe " + uniqueName + "\n")}
-	err := p.run(ctx)
-	if p.written {
-		// Also after a failure, with what is left of the time, so that failed starts do not fill the store.
-		err = errors.Join(err, p.remove(ctx))
+	for attempt := 1; ; attempt++ {
+		key := prefix + uniqueName
+		if attempt > 1 {
+			key = fmt.Sprintf("%s-%d", key, attempt) // the one before may not have been removed
+		}
+		p := probe{bucket: b, key: key, content: []byte("inkwell probe " + uniqueName + "\n")}
+		err := p.run(ctx)
+		if p.written {
+			// Also after a failure, with what is left of the time, so that failed starts do not fill the store.
+			err = errors.Join(err, p.remove(ctx))
+		}
+		// A store that throttles is the right one, and many brokers that start again at once are why it may.
+		if !errors.Is(err, ErrThrottled) || !wait(ctx, probeAgain) {
+			return err
+		}
 	}
-	return err
+}
+
+// probeAgain is the wait before a throttled probe is made again.
+const probeAgain = time.Second
+
+// wait returns false when ctx ends before.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 type probe struct {

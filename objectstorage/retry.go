@@ -62,6 +62,8 @@ func (r *retrying) PutIfAbsent(ctx context.Context, key string, body [][]byte) e
 func (r *retrying) settle(ctx context.Context, key string, body [][]byte, refused error) error {
 	same, err := SameContent(ctx, attempts{r}, key, body)
 	switch {
+	case errors.Is(err, ErrThrottled): // not another's ErrNotFound, which would say something of the put
+		return fmt.Errorf("the key is taken, perhaps by our own earlier request; comparing failed: %w", err)
 	case err != nil:
 		return fmt.Errorf("the key is taken, perhaps by our own earlier request; comparing failed: %v", err)
 	case same:

@@ -360,6 +360,26 @@ func TestRetryConfigReportsAllMistakes(t *testing.T) {
 	}
 }
 
+// A broker that starts while the store throttles waits for it; one that is throttled all the time says so when the probe's time is over.
+func TestProbeOfAStoreThatThrottles(t *testing.T) {
+	for _, op := range []faulty.Op{faulty.Put, faulty.Get, faulty.List, faulty.Delete} {
+		for _, test := range []struct {
+			times int
+			fails bool
+		}{{5, false}, {-1, true}} {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStore(t, objectstorage.RetryConfig{Attempts: 2})
+				defer s.Close()
+				s.faulty.Inject(faulty.Rule{Op: op, Times: test.times, Fault: faulty.Fault{Err: objectstorage.ErrThrottled}})
+				err := objectstorage.Probe(t.Context(), s, "probe/", "busy")
+				if (err != nil) != test.fails || test.fails && !errors.Is(err, objectstorage.ErrThrottled) {
+					t.Errorf("%v, throttled %d times: %v", op, test.times, err)
+				}
+			})
+		}
+	}
+}
+
 func TestProbe(t *testing.T) {
 	s := newStore(t, objectstorage.RetryConfig{Attempts: 1})
 	if err := objectstorage.Probe(t.Context(), s, "probe/", "one"); err != nil {
@@ -374,7 +394,7 @@ func TestProbe(t *testing.T) {
 	}{
 		{faulty.Rule{Op: faulty.Put, Fault: faulty.Fault{Err: objectstorage.ErrDenied}}, []string{"writing an object", "--store", "memory:", "AWS_ACCESS_KEY_ID"}},
 		{faulty.Rule{Op: faulty.Put, Fault: faulty.Fault{Err: objectstorage.ErrNoBucket}}, []string{"writing an object", "does the bucket exist"}},
-		{faulty.Rule{Op: faulty.Put, Nth: 2, Fault: faulty.Fault{Err: objectstorage.ErrThrottled}}, []string{"refusing to overwrite"}},
+		{faulty.Rule{Op: faulty.Put, Nth: 2, Fault: faulty.Fault{Err: faulty.ErrInjected}}, []string{"refusing to overwrite"}},
 		{faulty.Rule{Op: faulty.Get, Fault: faulty.Fault{Corrupt: true}}, []string{"reading a range"}},
 		{faulty.Rule{Op: faulty.Get, Fault: faulty.Fault{Short: true}}, []string{"reading a range", "short read"}},
 		{faulty.Rule{Op: faulty.List, Fault: faulty.Fault{Short: true}}, []string{"listing", "not in the list"}},
