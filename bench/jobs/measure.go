@@ -99,8 +99,13 @@ func (w *world) merge(ctx context.Context) (rows []load.Row, err error) {
 	err = w.with(ctx, w.store, []string{"GOMAXPROCS=1"}, []string{"--compaction.bytes.per.second", "0", "--compaction.requests.per.second", "0"}, func(s *servers.Server) error {
 		var began, ended time.Time
 		var first, last float64
+		var cpuBefore, cpuAfter time.Duration
 		for quiet := 0; quiet < 50; time.Sleep(200 * time.Millisecond) {
 			m, err := load.Metrics(ctx, s.HTTP())
+			if err != nil {
+				return err
+			}
+			cpu, err := load.CPUTime(s.PID())
 			if err != nil {
 				return err
 			}
@@ -108,22 +113,23 @@ func (w *world) merge(ctx context.Context) (rows []load.Row, err error) {
 			case in == last:
 				quiet++
 			case began.IsZero():
-				began, first = time.Now(), in
+				began, first, cpuBefore = time.Now(), in, cpu
 				fallthrough
 			default:
-				quiet, last, ended = 0, in, time.Now()
+				quiet, last, ended, cpuAfter = 0, in, time.Now(), cpu
 			}
 		}
 		rss, err := load.PeakRSS(s.PID())
 		if err != nil {
 			return err
 		}
-		if last == first {
-			return errors.New("nothing was left to merge")
+		speed := "too little was left to merge: -megabytes is too small"
+		if last > first && cpuAfter > cpuBefore {
+			// The second is what the core would do if it had nothing else to do.
+			speed = fmt.Sprintf("%.0f MB/s, %.0f MB per second of CPU", (last-first)/ended.Sub(began).Seconds()/1e6, (last-first)/(cpuAfter-cpuBefore).Seconds()/1e6)
 		}
-		rate := (last - first) / ended.Sub(began).Seconds() / 1e6
 		rows = []load.Row{
-			{Figure: fmt.Sprintf("merge, whole process with one core (%.0f MB)", last/1e6), Measured: fmt.Sprintf("%.0f MB/s", rate), Target: "150 MB/s"},
+			{Figure: fmt.Sprintf("merge, whole process with one core (%.0f MB)", last/1e6), Measured: speed, Target: "150 MB/s"},
 			{Figure: "its peak RSS", Measured: fmt.Sprintf("%d MiB", rss>>20), Target: "256 MiB"},
 		}
 		return nil
