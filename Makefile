@@ -54,7 +54,7 @@ bench-jobs: build ## merging: a simulated day, its speed and memory, what produc
 	INKWELL_TEST_BINARY=$(CURDIR)/$(BIN) $(GO) run ./bench/jobs -results bench/results -readme README.md $(FLAGS)
 
 chaos: tools build ## three metadata nodes and two clusters through every fault; twenty kills of one process; SEED=n repeats the faults of a run
-	INKWELL_TEST_CHAOS=long INKWELL_TEST_KILLS=20 $(if $(SEED),INKWELL_TEST_SEED=$(SEED)) $(GO) test -count=1 -timeout 60m -v ./test/chaos/...
+	INKWELL_TEST_CHAOS=long INKWELL_TEST_KILLS=20 INKWELL_TEST_LEADER_KILLS=20 $(if $(SEED),INKWELL_TEST_SEED=$(SEED)) $(GO) test -count=1 -timeout 60m -v ./test/chaos/...
 
 soak: tools build ## MINUTES=60 of load under faults and kills with all jobs on; says each minute how it stands
 	INKWELL_TEST_BINARY=$(CURDIR)/$(BIN) INKWELL_TEST_SOAK_MINUTES=$(or $(MINUTES),60) $(GO) test -count=1 -timeout $$(( $(or $(MINUTES),60) + 60 ))m -v -run TestSoak ./test/soak
