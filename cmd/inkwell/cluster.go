@@ -28,6 +28,8 @@ const clusterIntro = `Creates, lists, describes, limits, suspends and deletes In
                                    bound what a cluster may ask of the Metadata cluster
   inkwell cluster alter NAME --batch.coordinators N
                                    give a cluster more batch coordinators, for topics created from now on
+  inkwell cluster cost --prices FILE
+                                   what its requests to object storage cost
   inkwell cluster suspend NAME     stop serving a cluster; its data stay
   inkwell cluster resume NAME      serve it again
   inkwell cluster rotate-credential NAME
@@ -51,6 +53,9 @@ type clusterCommand struct {
 
 // runCluster administers the Inkless clusters of a Metadata cluster.
 func runCluster(ctx context.Context, args []string) (err error) {
+	if len(args) > 0 && args[0] == "cost" { // it asks the cluster's controller, with the cluster's credentials
+		return runClusterCost(ctx, args[1:])
+	}
 	c := clusterCommand{out: os.Stdout}
 	s := settings.New("cluster", clusterIntro)
 	s.String(&c.metadata, "metadata", "127.0.0.1:9192", "addresses of metadata nodes, HOST:PORT[,HOST:PORT...]", addresses)
