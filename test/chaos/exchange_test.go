@@ -39,6 +39,8 @@ func drainNode(s *system, st step) error {
 }
 
 func (s *system) exchange(st step, command func(old, p *process) error, dead bool) error {
+	s.exchanging.Lock()
+	defer s.exchanging.Unlock()
 	i := st.a % nodeCount
 	s.busy[i].Lock()
 	defer s.busy[i].Unlock()

@@ -48,6 +48,8 @@ type system struct {
 	began   time.Time
 	busy    [nodeCount + 4]sync.Mutex // of each node and broker: held by who signals it, ends it or starts it
 
+	exchanging sync.Mutex // held while a node is exchanged for another: two dead of three are one too many
+
 	mu     sync.Mutex // guards what follows
 	nodes  [nodeCount]*process
 	lastID int // of a metadata node
@@ -234,13 +236,16 @@ func (s *system) awaitCalm(ctx context.Context) error {
 		l, err := s.list(attempt)
 		cancel()
 		if err == nil {
-			alive := 0
+			alive, left := 0, int32(0)
 			for _, n := range l.Nodes {
+				if n.State != "active" {
+					left += n.Replicas + n.Leaving // of a dead node whose replacement is not planned yet
+				}
 				if n.Alive && n.State == "active" && n.Arriving+n.Leaving == 0 {
 					alive++
 				}
 			}
-			if alive == nodeCount && len(l.Moves) == 0 {
+			if alive == nodeCount && left == 0 && len(l.Moves) == 0 {
 				return nil
 			}
 			last = fmt.Sprintf("%+v", l)
