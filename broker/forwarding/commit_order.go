@@ -43,7 +43,7 @@ func (o *commitOrder) enter(ctx context.Context, req kmsg.Request) (patience con
 	}
 	o.newest[key] = c
 	o.mu.Unlock()
-	leave = func() {
+	end := func() {
 		c.giveUp(context.Canceled)
 		o.mu.Lock()
 		if o.newest[key] == c {
@@ -53,24 +53,21 @@ func (o *commitOrder) enter(ctx context.Context, req kmsg.Request) (patience con
 		close(c.ended)
 	}
 	if before == nil {
-		return patience, leave, nil
+		return patience, end, nil
 	}
 	before.giveUp(errNewerCommit)
 	select {
 	case <-before.ended:
 		if patience.Err() == nil {
-			return patience, leave, nil
+			return patience, end, nil
 		}
-		err = context.Cause(patience)
+		end()
 	case <-patience.Done():
-		err = context.Cause(patience)
 		// Whoever waits for this one waits for the one before it, too.
 		go func() {
 			<-before.ended
-			leave()
+			end()
 		}()
-		return nil, nil, err
 	}
-	leave()
-	return nil, nil, err
+	return nil, nil, context.Cause(patience)
 }

@@ -277,6 +277,43 @@ func TestCommitsOfAMemberKeepTheirOrder(t *testing.T) {
 	})
 }
 
+// A commit that gives up while it waits for an earlier one is still in the way of the next, as long as the earlier one is.
+func TestACommitThatWaitsGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var o commitOrder
+		req := kmsg.NewPtrOffsetCommitRequest()
+		req.Group, req.MemberID = "g", "m"
+		_, endFirst, err := o.enter(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, _, err := o.enter(short, req); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the second: %v", err)
+		}
+		entered := false
+		go func() {
+			_, endThird, err := o.enter(t.Context(), req)
+			if err != nil {
+				t.Errorf("the third: %v", err)
+				return
+			}
+			entered = true
+			endThird()
+		}()
+		synctest.Wait()
+		if entered {
+			t.Error("the third did not wait for the first")
+		}
+		endFirst()
+		synctest.Wait()
+		if !entered || len(o.newest) != 0 {
+			t.Errorf("entered: %v, under way: %d", entered, len(o.newest))
+		}
+	})
+}
+
 func TestHarmlessJoins(t *testing.T) {
 	for _, tc := range []struct {
 		version  int16
