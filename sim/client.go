@@ -74,7 +74,8 @@ func (c *kafkaClient) receive(ctx context.Context, wait time.Duration, req kmsg.
 	if err := c.conn.SetReadDeadline(time.Now().Add(wait)); err != nil {
 		return nil, err
 	}
-	defer context.AfterFunc(ctx, func() { _ = c.conn.SetReadDeadline(time.Unix(1, 0)) })() // a closed connection needs no deadline
+	conn := c.conn                                                                       // the client may have another one, or none, when ctx ends
+	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })() // a closed connection needs no deadline
 	var size [4]byte
 	if _, err := io.ReadFull(c.conn, size[:]); err != nil {
 		return nil, err
