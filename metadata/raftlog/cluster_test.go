@@ -550,6 +550,58 @@ func TestMembers(t *testing.T) {
 	})
 }
 
+// TestBlankReplicaDoesNotVote: a replica voted, was removed with its state, and is started again to come back. A node that missed all of that asks it for its vote in the
+// term that it voted in.
+func TestBlankReplicaDoesNotVote(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, nil, 1, 2, 3, 4)
+		c.start(7, 1, 2, 3)
+		c.commit(7, "a")
+		leader := c.leader(7)
+		stale, back := leader%3+1, (leader+1)%3+1
+		c.setDrop(func(from, to int32, _ Message) bool { return from == stale || to == stale })
+		if _, err := c.nodes[4].StartGroup(c.config(4, 7, nil)); err != nil {
+			t.Fatal(err)
+		}
+		change := func(kind ChangeKind, id int32) {
+			t.Helper()
+			for range 600 {
+				err := c.nodes[leader].ChangeMembers(t.Context(), 7, MemberChange{kind, id})
+				if err == nil {
+					return
+				}
+				if !errors.Is(err, ErrNotCaughtUp) && !errors.Is(err, ErrChangePending) {
+					t.Fatal(err)
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+			t.Fatalf("change %v of node %d was not made within a minute", kind, id)
+		}
+		change(AddLearner, 4)
+		change(Promote, 4)
+		change(Remove, back)
+		c.awaitCondition(back, Removed)
+		if err := c.nodes[back].RemoveGroup(7); err != nil {
+			t.Fatal(err)
+		}
+		c.commit(7, "b") // by the leader and node 4; the stale node knows nothing of it
+		if _, err := c.nodes[back].StartGroup(c.config(back, 7, nil)); err != nil {
+			t.Fatal(err)
+		}
+		// The two that have the command are away: nobody may lead.
+		c.setDrop(func(from, to int32, _ Message) bool { return from == leader || to == leader || from == 4 || to == 4 })
+		for range 300 {
+			time.Sleep(100 * time.Millisecond)
+			if c.log(stale, 7).Leadership().IsLeader {
+				t.Fatal("a node that missed a removal leads by the vote of a blank replica")
+			}
+		}
+		c.setDrop(nil)
+		c.commit(7, "c")
+		c.agree(7, leader, stale, 4)
+	})
+}
+
 // breakingWriter fails after so many bytes.
 type breakingWriter struct {
 	io.Writer

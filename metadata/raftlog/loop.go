@@ -144,6 +144,10 @@ func (g *group) step(m *pb.Message) {
 	switch m.GetType() {
 	case pb.MsgSnap: // comes by ReceiveSnapshot only
 		return
+	case pb.MsgVote, pb.MsgPreVote:
+		if g.isBlank() {
+			return
+		}
 	case pb.MsgHeartbeat:
 		if c := m.GetContext(); len(c) == 9 && c[0] == quiesceMark {
 			g.onQuiesce(m)
@@ -170,6 +174,11 @@ func (g *group) step(m *pb.Message) {
 	_ = g.raw.Step(m) // an error means that the message is not for this replica any more
 	g.stepped(m)
 }
+
+// isBlank says that this replica has nothing yet, not even the names of its group's members: it was started to become one. Under the same id there may have been a replica that
+// voted, was removed and forgot its votes with its state; one that is still counted by a node that missed the removal must not vote again in the same term, or that term
+// has two leaders. What it is first sent ends with the entry that makes it a member, so that from then on only a log which has that entry gets its vote.
+func (g *group) isBlank() bool { return len(members(g.conf)) == 0 }
 
 // guard runs fn, and halts the group when Raft panics: its log cannot be read, or an invariant is broken.
 func (g *group) guard(fn func()) (ok bool) {
