@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,13 +19,23 @@ import (
 // costController keeps what it is told and answers what the test says.
 type costController struct {
 	rpc.CostReporter
+
+	mu      sync.Mutex // guards both
 	reports []*rpc.ReportCostRequest
 	answer  error
 }
 
 func (c *costController) ReportCost(_ context.Context, req *rpc.ReportCostRequest) (*rpc.ReportCostResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.reports = append(c.reports, req)
 	return &rpc.ReportCostResponse{}, c.answer
+}
+
+func (c *costController) answers(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answer = err
 }
 
 // Reports are sums since the start under rising sequences: one whose answer was lost is told again, one without news is not, and none follows a refusal.
@@ -42,6 +53,8 @@ func TestCostReports(t *testing.T) {
 			t.Helper()
 			time.Sleep(costInterval)
 			synctest.Wait()
+			to.mu.Lock()
+			defer to.mu.Unlock()
 			if len(to.reports) != count {
 				t.Fatalf("%d reports, want %d", len(to.reports), count)
 			}
@@ -54,20 +67,22 @@ func TestCostReports(t *testing.T) {
 		}
 		want(0, 0, 0) // idle
 		wrote(10)
-		to.answer = errors.New("the answer is lost")
+		to.answers(errors.New("the answer is lost"))
 		want(1, 1, 10)
-		to.answer = nil
+		to.answers(nil)
 		want(2, 2, 10)
 		want(2, 2, 10)
 		wrote(15)
 		want(3, 3, 15)
 		wrote(20)
-		to.answer = kerr.StaleBrokerEpoch
+		to.answers(kerr.StaleBrokerEpoch)
 		want(4, 4, 20)
-		to.answer = nil
+		to.answers(nil)
 		wrote(25)
 		want(4, 4, 20)
+		c.mu.Lock()
 		c.ended = false
+		c.mu.Unlock()
 		c.close(t.Context())
 		if len(to.reports) != 5 || to.reports[4].Account.Written() != 25 {
 			t.Errorf("the end was not reported: %d reports", len(to.reports))

@@ -92,7 +92,7 @@ func (m *metrics) unregister() {
 
 // notLeading takes back what only a leader can know: a gauge that stays as it was would show work that waits for ever, and loops that never succeed again.
 func (m *metrics) notLeading() {
-	for _, g := range []*prometheus.GaugeVec{m.loopLastSuccess, m.workLastSuccess, m.workItems, m.workOldest, m.liveCoordinates, m.liveBytes} {
+	for _, g := range []*prometheus.GaugeVec{m.loopLastSuccess, m.workLastSuccess, m.workItems, m.workOldest, m.workAttempts, m.liveCoordinates, m.liveBytes} {
 		g.Reset()
 	}
 }
