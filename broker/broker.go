@@ -66,7 +66,7 @@ func New(ctx context.Context, cfg Config) (b *Broker, err error) {
 	}); err != nil {
 		return nil, err
 	}
-	forwarder := forwarding.New(forwarding.Config{Metadata: cfg.Metadata, Image: view{b.image}, Clock: cfg.Clock, Jitter: cfg.jitter(), Logger: cfg.Logger, Sender: b.sender})
+	forwarder := forwarding.New(forwarding.Config{Metadata: cfg.Metadata, Image: view{b.image}, Clock: cfg.Clock, Jitter: cfg.jitter(), Logger: cfg.Logger, Sender: b.sender, Stalled: b.stalled})
 	pool := new(slab.Pool)
 	cache := cfg.Cache
 	cache.Cluster, cache.Clock, cache.Logger, cache.Registerer = cluster.Cluster, cfg.Clock, cfg.Logger, cfg.Registerer
@@ -102,6 +102,10 @@ func (b *Broker) sender() *rpc.Sender {
 		return nil
 	}
 	return &rpc.Sender{Broker: b.cfg.ID, Epoch: b.epochs.number()}
+}
+
+func (b *Broker) stalled() bool {
+	return b.epochs != nil && b.epochs.stalls.stalled(b.cfg.Clock.Now(), b.cfg.SessionTimeout)
 }
 
 func (b *Broker) register(ctx context.Context, cluster *rpc.DescribeClusterResponse, forwarder *forwarding.Forwarder) error {

@@ -30,6 +30,7 @@ type epochs struct {
 	image     *metadatacache.Cache
 
 	current atomic.Pointer[epoch]
+	stalls  stalls
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -88,7 +89,9 @@ const heartbeatInterval = 2 * time.Second
 
 // heartbeat keeps the current epoch alive until ctx ends, and learns that it is over even when nothing is produced.
 func (e *epochs) heartbeat() {
+	e.stalls.tick(e.cfg.Clock.Now(), e.cfg.SessionTimeout)
 	for clock.Sleep(e.ctx, e.cfg.Clock, heartbeatInterval) == nil {
+		e.stalls.tick(e.cfg.Clock.Now(), e.cfg.SessionTimeout)
 		current := e.current.Load()
 		ctx, cancel := context.WithTimeout(e.ctx, 2*heartbeatInterval)
 		err := e.forwarder.Heartbeat(ctx, e.cfg.ID, current.number, e.image.Image().Offset(), false)

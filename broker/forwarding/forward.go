@@ -7,6 +7,9 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/inkwell-project/inkwell/internal/clock"
 	"github.com/inkwell-project/inkwell/rpc"
 )
@@ -31,6 +34,8 @@ type Config struct {
 	Logger   *slog.Logger
 	// Sender is this broker's registration, nil while it has none.
 	Sender func() *rpc.Sender
+	// Stalled says whether this process stood still for longer than its session until just now. No OffsetCommit is taken then, see tooLate; nil: never.
+	Stalled func() bool
 	// Timeout bounds one proxied call, waiting for a leader included. Calls that park at the coordinator (JoinGroup, SyncGroup) bring their own.
 	Timeout time.Duration
 }
@@ -75,6 +80,9 @@ func (f *Forwarder) forward(ctx context.Context, req *rpc.ForwardRequest, extra 
 	began := f.cfg.Clock.Now()
 	if f.cfg.Sender != nil {
 		req.Sender = f.cfg.Sender() // the one that it came under, also when it is sent again
+	}
+	if _, commit := req.Request.(*kmsg.OffsetCommitRequest); commit && f.cfg.Stalled != nil && f.cfg.Stalled() {
+		return nil, fmt.Errorf("this broker stood still, and the commit may be older than what its member has committed elsewhere: %w", kerr.CoordinatorNotAvailable)
 	}
 	before := f.lookBefore(req.Request)
 	repeated := false

@@ -380,3 +380,26 @@ func TestRegister(t *testing.T) {
 		}
 	})
 }
+
+// A broker that stood still takes no OffsetCommit, which may be older than what the member has committed through another broker. Everything else goes on.
+func TestNoCommitAfterAStall(t *testing.T) {
+	s := &script{steps: []step{answers(-1)}}
+	stalled := true
+	f := New(Config{Metadata: s, Image: image{}, Clock: clock.System, Jitter: func() float64 { return 0 }, Logger: slog.New(slog.DiscardHandler), Stalled: func() bool { return stalled }})
+	commit := kmsg.NewPtrOffsetCommitRequest()
+	commit.Group = "g"
+	send := func(req kmsg.Request) error {
+		_, err := f.Forward(t.Context(), &rpc.ForwardRequest{Target: rpc.Target{Kind: rpc.TargetGroup, Group: "g"}, Request: req}, 0)
+		return err
+	}
+	if err := send(commit); !errors.Is(err, kerr.CoordinatorNotAvailable) || s.calls != 0 {
+		t.Errorf("a commit: %v, sent %d times", err, s.calls)
+	}
+	if err := send(kmsg.NewPtrHeartbeatRequest()); err != nil || s.calls != 1 {
+		t.Errorf("a heartbeat: %v, sent %d times", err, s.calls)
+	}
+	stalled = false
+	if err := send(commit); err != nil || s.calls != 2 {
+		t.Errorf("a later commit: %v, sent %d times in all", err, s.calls)
+	}
+}
