@@ -75,17 +75,27 @@ func (n *Node) compactOnClose() (err error) {
 func (n *Node) durable(ids []uint64) map[uint64]uint64 {
 	indexes := make(map[uint64]uint64, len(ids))
 	for _, id := range ids {
-		place := id
-		n.store.Durable(placedSpace, func(r statestore.Reader) { place = placeOf(r, id) })
-		n.store.Durable(pebblestore.Space{Group: place, Kind: kindMeta}, func(r statestore.Reader) {
-			if value, ok := r.Get(appliedKey); ok {
-				if a, err := decodeApplied(value); err == nil {
-					indexes[id] = a.index
-				}
-			}
-		})
+		if index, ok, err := n.durableIndex(id); err != nil {
+			n.haltDamaged(id, err) // its log stays as it is; the others' is cut
+		} else if ok {
+			indexes[id] = index
+		}
 	}
 	return indexes
+}
+
+func (n *Node) durableIndex(id uint64) (index uint64, ok bool, err error) {
+	defer recoverFailure(&err)
+	place := id
+	n.store.Durable(placedSpace, func(r statestore.Reader) { place = placeOf(r, id) })
+	n.store.Durable(pebblestore.Space{Group: place, Kind: kindMeta}, func(r statestore.Reader) {
+		if value, there := r.Get(appliedKey); there {
+			if a, err := decodeApplied(value); err == nil {
+				index, ok = a.index, true
+			}
+		}
+	})
+	return index, ok, err
 }
 
 // cut drops the entries that are in the state for good. Groups with several replicas keep some for those that lag.

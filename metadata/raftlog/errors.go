@@ -1,14 +1,29 @@
 package raftlog
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/inkwell-project/inkwell/metadata/raftlog/wal"
+	"github.com/inkwell-project/inkwell/metadata/statestore"
+)
 
 var (
 	// ErrHalt marks an error after which a group must not go on: an entry of a newer version, a damaged state.
 	ErrHalt = errors.New("this partition is halted")
 	// ErrDiverged: the replica's state differs from that of the others. Rebuild makes it anew.
 	ErrDiverged = errors.New("this replica's state differs from that of the others")
+	// errDamagedState: what the state store holds of the group cannot be decoded, or does not fit the log.
+	errDamagedState = errors.New("this replica's state is damaged")
 	// ErrChangePending: another change of the group's replicas is under way; try again when it is done.
 	ErrChangePending = errors.New("another change of the replicas is under way")
 	// ErrNotCaughtUp: the replica lags too far behind to become a voter or the leader; try again later.
 	ErrNotCaughtUp = errors.New("the replica has not caught up")
 )
+
+// Rebuildable says whether err, of StartGroup or of a Condition, is about what this node's disk holds, so that Rebuild helps. A command that this version
+// does not know, or that no replica can apply, is not: the state of the others would only hide it.
+func Rebuildable(err error) bool {
+	var failure *statestore.Failure
+	var damage *wal.Damage
+	return errors.Is(err, ErrDiverged) || errors.Is(err, errDamagedState) || errors.As(err, &failure) || errors.As(err, &damage)
+}

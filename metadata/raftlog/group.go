@@ -2,6 +2,7 @@ package raftlog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -108,6 +109,7 @@ func (g *group) View(fn func(statestore.Reader)) {
 
 // Hash covers the state machine's state: replicas that applied the same index agree on it.
 func (g *group) Hash() (index uint64, hash string, err error) {
+	defer recoverFailure(&err)
 	g.view(func(reader func(byte) statestore.Reader) {
 		value, _ := reader(kindMeta).Get(appliedKey)
 		var a appliedState
@@ -153,10 +155,16 @@ func (g *group) Wait(ctx context.Context, offset int64) error {
 }
 
 // Read implements Log.
-func (g *group) Read(offset int64, maxBytes int) ([]Record, error) {
+func (g *group) Read(offset int64, maxBytes int) (records []Record, err error) {
 	if err := g.endError(); err != nil {
 		return nil, err
 	}
+	defer func() {
+		if errors.As(err, new(*statestore.Failure)) {
+			records, err = nil, g.endError()
+		}
+	}()
+	defer recoverFailure(&err)
 	records, start, next, ok := g.tail.read(offset, maxBytes)
 	if offset < start || offset > next {
 		return nil, fmt.Errorf("%s: offset %d is not in %d to %d: %w", g.name, offset, start, next, kerr.OffsetOutOfRange)
@@ -165,7 +173,6 @@ func (g *group) Read(offset int64, maxBytes int) ([]Record, error) {
 		return records, nil
 	}
 	size := 0
-	var err error
 	g.view(func(reader func(byte) statestore.Reader) {
 		reader(kindTopic).Scan(offsetKey(offset), offsetKey(next), func(key, value []byte) bool {
 			r, decodeErr := decodeRecord(keyOffset(key), value)
@@ -217,6 +224,18 @@ func (g *group) halt(reason error) {
 		g.node.setCondition(g, conditionOf(reason), reason)
 		g.log.Error("this partition is halted; others go on", "err", reason)
 		g.node.control(func() { g.node.onEnded(g) })
+	}
+}
+
+// haltOnFailure is deferred where the state is read. The reader must not go on with half of it: it panics all the same.
+func (g *group) haltOnFailure() {
+	switch p := recover().(type) {
+	case nil:
+	case *statestore.Failure:
+		g.halt(p)
+		panic(p)
+	default:
+		panic(p)
 	}
 }
 

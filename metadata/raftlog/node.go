@@ -40,6 +40,7 @@ type Node struct {
 	storeFatal  atomic.Bool // Pebble said that it cannot go on: its calls may never return
 	compactDue  chan struct{}
 	compacting  atomic.Bool
+	scrubbing   atomic.Bool
 	closeOnce   sync.Once
 	closeErr    error
 	viewMu      sync.RWMutex // held while the store is read; Close takes it before the store goes
@@ -113,6 +114,7 @@ func (n *Node) openFiles() (err error) {
 	}
 	n.store, err = pebblestore.Open(pebblestore.Config{
 		FS: fs, Dir: stateDir, CacheBytes: n.cfg.StateCacheBytes, MemTableBytes: n.cfg.StateMemTableBytes, Logger: n.cfg.Logger,
+		OnDamage: n.onDamage,
 		OnFatal: func(err error) {
 			n.storeFatal.Store(true)
 			n.fail(err)

@@ -55,6 +55,7 @@ func (g *group) view(fn func(reader func(kind byte) statestore.Reader)) {
 	}
 	v, place := g.consistently(n.store.NewView)
 	defer v.Close()
+	defer g.haltOnFailure()
 	fn(func(kind byte) statestore.Reader { return v.Reader(pebblestore.Space{Group: place, Kind: kind}) })
 }
 

@@ -22,7 +22,24 @@ func (l raftLogger) Error(v ...any)                 { l.log.Error(fmt.Sprint(v..
 func (l raftLogger) Errorf(format string, v ...any) { l.log.Error(fmt.Sprintf(format, v...)) }
 
 // A group that cannot go on panics; its neighbours do not notice.
-func (l raftLogger) Fatal(v ...any)                 { panic(fmt.Sprint(v...)) }
-func (l raftLogger) Fatalf(format string, v ...any) { panic(fmt.Sprintf(format, v...)) }
-func (l raftLogger) Panic(v ...any)                 { panic(fmt.Sprint(v...)) }
-func (l raftLogger) Panicf(format string, v ...any) { panic(fmt.Sprintf(format, v...)) }
+func (l raftLogger) Fatal(v ...any)                 { panic(raftPanic{fmt.Sprint(v...), v}) }
+func (l raftLogger) Fatalf(format string, v ...any) { panic(raftPanic{fmt.Sprintf(format, v...), v}) }
+func (l raftLogger) Panic(v ...any)                 { panic(raftPanic{fmt.Sprint(v...), v}) }
+func (l raftLogger) Panicf(format string, v ...any) { panic(raftPanic{fmt.Sprintf(format, v...), v}) }
+
+// raftPanic keeps the errors that Raft panics about: whether the log is damaged decides what is done.
+type raftPanic struct {
+	text string
+	args []any
+}
+
+func (p raftPanic) Error() string { return p.text }
+
+func (p raftPanic) Unwrap() (errs []error) {
+	for _, a := range p.args {
+		if err, ok := a.(error); ok {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}

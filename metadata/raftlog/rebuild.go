@@ -109,17 +109,24 @@ func (n *Node) fetchState(ctx context.Context, cfg GroupConfig, r *rebuild, peer
 }
 
 // replaceState runs in the event loop's turn, so that no other change of the group's place comes between.
-func (n *Node) replaceState(id uint64, t taken) (err error) {
+func (n *Node) replaceState(id uint64, t taken) error {
+	var err error
+	old := id
 	doErr := n.do(func() {
 		defer recoverFailure(&err)
-		old := id
 		n.viewMu.RLock()
 		n.store.Durable(placedSpace, func(r statestore.Reader) { old = placeOf(r, id) })
 		n.viewMu.RUnlock()
 		n.moveTo(id, t.st.place)
-		n.deletePlace(old)
 	})
-	return errors.Join(doErr, err)
+	if err := errors.Join(doErr, err); err != nil {
+		return err
+	}
+	// Its files may be damaged. Not in the event loop: it writes and waits for what is in memory.
+	if err := n.store.Excise(n.ctx, old); err != nil {
+		n.cfg.Logger.Warn("a damaged state is still on disk; the next start deletes it", "group", id, "err", err)
+	}
+	return nil
 }
 
 // sendState sends this group's state to a replica that keeps its log. Only a leader's state will do: it has everything that is committed.

@@ -98,6 +98,7 @@ func (g *group) loadState() (found bool, err error) {
 		}
 		found = true
 		if g.applied, err = decodeApplied(value); err != nil {
+			err = fmt.Errorf("%w: %w", errDamagedState, err)
 			return
 		}
 		if why, ok := meta.Get(divergedKey); ok {
@@ -105,7 +106,9 @@ func (g *group) loadState() (found bool, err error) {
 			return
 		}
 		if value, ok := meta.Get(topicKey); ok {
-			g.topicState, err = decodeTopicState(value)
+			if g.topicState, err = decodeTopicState(value); err != nil {
+				err = fmt.Errorf("%w: %w", errDamagedState, err)
+			}
 		}
 	})
 	return found, err
@@ -134,7 +137,7 @@ func (n *Node) openEntries(g *group, cfg GroupConfig, found bool) (*wal.Group, e
 		}
 		g.applied = appliedState{index: start.Index, term: start.Term, conf: conf}
 	case !found || g.applied.index < start.Index:
-		return nil, fmt.Errorf("%w: the log begins behind index %d, but the state is only at %d; %s", ErrHalt, start.Index, g.applied.index, restoreHint)
+		return nil, fmt.Errorf("%w: %w: the log begins behind index %d, but the state is only at %d; %s", ErrHalt, errDamagedState, start.Index, g.applied.index, restoreHint)
 	case g.applied.installed && !fits(entries, g.applied):
 		hs := entries.HardState()
 		term, vote := max(hs.GetTerm(), g.applied.term), hs.GetVote()

@@ -19,6 +19,9 @@ type Config struct {
 	Logger        *slog.Logger
 	// OnFatal is told when Pebble says that it cannot go on. The process must end: nothing more becomes durable.
 	OnFatal func(error)
+	// OnDamage is told of a file that does not hold what was written to it. Whoever reads what is damaged gets an error, too; what nobody reads is found by a
+	// compaction, which then fails again and again. It must not call the store.
+	OnDamage func(error)
 }
 
 // SetDefaults fills what is zero.
@@ -37,6 +40,9 @@ func (c *Config) SetDefaults() {
 	}
 	if c.OnFatal == nil {
 		c.OnFatal = func(error) {}
+	}
+	if c.OnDamage == nil {
+		c.OnDamage = func(error) {}
 	}
 }
 

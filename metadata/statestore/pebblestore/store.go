@@ -2,6 +2,7 @@ package pebblestore
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -51,6 +52,12 @@ func Open(cfg Config) (*Store, error) {
 		MaxOpenFiles:       256,
 		Logger:             log,
 		EventListener: &pebble.EventListener{
+			// Without this Pebble ends the process at the first damaged block, whoever's it is.
+			DataCorruption: func(info pebble.DataCorruptionInfo) {
+				err := fmt.Errorf("state store: the file %s is damaged: %s", info.Path, info.Details.Error()) // its %+v is a page of frames
+				cfg.Logger.Error("a file of the state store is damaged; check the disk", "err", err)
+				cfg.OnDamage(err)
+			},
 			BackgroundError: func(err error) {
 				if !full.met(err) {
 					cfg.Logger.Error("the state store failed in the background and tries again", "err", err.Error()) // its %+v is a page of frames
@@ -157,6 +164,18 @@ func (b *Batch) DeleteGroup(group uint64) {
 		hi = bytes.Repeat([]byte{0xff}, prefixSize+1)
 	}
 	check("delete a group", b.batch.DeleteRange(lo, hi, nil))
+}
+
+// Excise deletes everything of a group whose files are damaged. DeleteGroup would leave them to compactions, which must read them to the end.
+func (s *Store) Excise(ctx context.Context, group uint64) error {
+	span := pebble.KeyRange{Start: binary.BigEndian.AppendUint64(nil, group), End: binary.BigEndian.AppendUint64(nil, group+1)}
+	if group == math.MaxUint64 {
+		span.End = bytes.Repeat([]byte{0xff}, prefixSize+1)
+	}
+	if err := s.db.Excise(ctx, span); err != nil {
+		return fmt.Errorf("state store: free the damaged state of group %d: %w", group, err)
+	}
+	return nil
 }
 
 // Len is the size of the batch in bytes.
