@@ -31,7 +31,6 @@ type stream struct {
 	c       *netConn // that reads
 	pending []segment
 	timer   *time.Timer // of the first pending segment
-	since   time.Time   // when the first pending one could have arrived
 	lastAt  time.Time
 	arrived []byte
 	eof     bool

@@ -25,7 +25,6 @@ type member struct {
 	leads      bool
 	members    []string // when it leads
 	consumed   int
-	left       time.Time // of its own will
 }
 
 func (m *member) groupName() string { return string(m.cluster.name) + "/" + m.group }

@@ -3,7 +3,6 @@ package sim
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -338,6 +337,3 @@ func sleep(ctx context.Context, d time.Duration) error {
 		return context.Cause(ctx)
 	}
 }
-
-// isClosed says that an error is the end of a connection and no news.
-func isClosed(err error) bool { return errors.Is(err, net.ErrClosed) }

@@ -108,7 +108,7 @@ func TestProducersThatWereAnsweredAreAwaited(t *testing.T) {
 		time.Sleep(2*time.Millisecond - 1)
 		synctest.Wait()
 		w.wantPuts(2)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		w.wantPuts(3) // the others did not come back in time
 		time.Sleep(time.Second)
@@ -130,7 +130,7 @@ func TestObjectWaitsForACommitAtMostGroupWait(t *testing.T) {
 		time.Sleep(10*time.Millisecond - 1)
 		synctest.Wait()
 		w.wantPuts(1)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		w.wantPuts(2)
 		time.Sleep(3 * time.Second)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -38,7 +37,6 @@ type producer struct {
 	client *kgo.Client
 	random *rand.Rand
 	next   map[string][]int64
-	ended  sync.WaitGroup
 }
 
 func (s *soak) newProducer(id int, random *rand.Rand) (*producer, error) {

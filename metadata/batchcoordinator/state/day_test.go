@@ -61,7 +61,7 @@ type world struct {
 	load
 
 	batches, produced, rewritten int64
-	merges, gets                 int64
+	merges                       int64
 	sequence                     int64
 }
 
