@@ -325,7 +325,7 @@ func (c *cursor) unavailable(err error) {
 
 func (c *cursor) resolved(r *rpc.FindSegmentResult) {
 	c.err = kerr.ErrorForCode(r.Error)
-	c.bounds = bounds{max(c.logStart, r.LogStartOffset), max(c.highWatermark, r.HighWatermark)}
+	c.bounds = c.bounds.atLeast(bounds{r.LogStartOffset, r.HighWatermark})
 	c.found = r.Coordinates
 }
 

@@ -117,11 +117,12 @@ func settle(asks []findAsk, finds []*find, results []rpc.FindSegmentResult, err 
 	}
 }
 
-// coordinates returns those from the one that holds offset on, as far as they are known, until they have limit bytes; more says that coordinates follow whose
-// place is not in memory.
-func (p *partition) coordinates(offset, limit int64, most int) (out []planned, more bool) {
+// coordinates returns those from the one that holds offset on, as far as they are known, until they have limit bytes, and the bounds of that moment: none of
+// them is above its high watermark. more says that coordinates follow whose place is not in memory.
+func (p *partition) coordinates(offset, limit int64, most int) (out []planned, now bounds, more bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	now = p.bounds
 	var bytes int64
 	add := func(c *rpc.Coordinate) bool {
 		if bytes >= limit && len(out) > 0 || len(out) >= most {
@@ -140,20 +141,20 @@ func (p *partition) coordinates(offset, limit int64, most int) (out []planned, m
 			rest := g.from(offset)
 			for i := range rest {
 				if !add(&rest[i]) {
-					return out, false
+					return out, now, false
 				}
 			}
 		case inWindow:
 			for i := p.windowIndex(offset); i < len(p.window); i++ {
 				if !add(&p.window[i].Coordinate) {
-					return out, false
+					return out, now, false
 				}
 			}
-			return out, false
+			return out, now, false
 		case mustFind:
-			return out, offset < p.highWatermark
+			return out, now, offset < p.highWatermark
 		default:
-			return out, false
+			return out, now, false
 		}
 	}
 }

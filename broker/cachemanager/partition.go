@@ -31,6 +31,11 @@ type bounds struct{ logStart, highWatermark int64 }
 
 var unknownBounds = bounds{-1, -1}
 
+// atLeast takes in what is known from elsewhere. Neither bound ever goes back.
+func (b bounds) atLeast(other bounds) bounds {
+	return bounds{max(b.logStart, other.logStart), max(b.highWatermark, other.highWatermark)}
+}
+
 // partition is what is known of one partition that somebody reads.
 type partition struct {
 	m           *Manager

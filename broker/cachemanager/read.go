@@ -45,8 +45,11 @@ func (f *fetch) planOnce() (any bool, missing *segmentIndex) {
 		if c.planned = nil; c.served() || limit <= 0 && !first {
 			continue
 		}
-		planned, _ := c.p.coordinates(c.from, int64(limit), maxPlanned)
-		if len(planned) == 0 {
+		planned, now, _ := c.p.coordinates(c.from, int64(limit), maxPlanned)
+		if len(planned) > 0 {
+			// Commits may have made more readable since resolve, and an answer never has records above the high watermark that it tells.
+			c.bounds = c.bounds.atLeast(now)
+		} else {
 			planned = planFound(c.found, c.from, int64(limit))
 		}
 		if len(planned) == 0 {
@@ -162,7 +165,7 @@ func (f *fetch) readAhead() {
 			continue
 		}
 		next := c.planned[n-1].LastOffset + 1
-		coordinates, more := c.p.coordinates(next, c.ahead, maxPlanned)
+		coordinates, _, more := c.p.coordinates(next, c.ahead, maxPlanned)
 		coordinates, missing := f.m.inPieces(coordinates, next, c.ahead, c.piece)
 		more = more && missing == nil
 		for j := range coordinates {
