@@ -146,7 +146,7 @@ func (n *Node) followClusters(ctx context.Context) {
 // adopt makes l what this node goes by.
 func (n *Node) adopt(l *layout) error {
 	n.layout.Store(l)
-	n.transport.setPeers(n.raftPeers(l))
+	n.connect()
 	addresses := map[int32]string{}
 	for _, m := range l.members() {
 		if address := addressOf(m); address != "" && m.ID != n.cfg.ID && n.cfg.RaftListener != nil {

@@ -85,7 +85,7 @@ func (n *Node) join(ctx context.Context) error {
 		resp, err := n.registerAt(ctx, n.cfg.Join)
 		if err == nil {
 			n.identity.ClusterID = resp.ClusterID
-			n.joined = resp.Nodes
+			n.learn(resp.Nodes)
 			n.cfg.Logger.Info("joined a Metadata cluster", "cluster_id", resp.ClusterID, "node", n.cfg.ID)
 			return n.identity.write(n.cfg.FS, n.cfg.Dir)
 		}
@@ -198,8 +198,12 @@ func (n *Node) announceOnce(ctx context.Context) error {
 	if len(addresses) == 0 {
 		return fmt.Errorf("no other node is known: %w", kerr.CoordinatorNotAvailable)
 	}
-	_, err := n.registerAt(ctx, addresses)
-	return err
+	resp, err := n.registerAt(ctx, addresses)
+	if err != nil {
+		return err
+	}
+	n.learn(resp.Nodes)
+	return nil
 }
 
 // checkJoin finds out whether --join leads to another cluster than this node's own. Nodes that do not answer say nothing.
@@ -225,7 +229,23 @@ func (n *Node) onController(local func() error, remote func(c *client.NodeClient
 	return remote(p.client)
 }
 
-// raftPeers are the nodes that the transport talks to.
+// learn keeps the nodes that another one knows. A node that died after it was let in and before the first entries of __cluster_metadata reached it has no list of its own, and the
+// list of one that was away for long may lack those that lead now. Either would refuse the streams that bring the list.
+func (n *Node) learn(nodes []rpc.PeerNode) {
+	n.raftPeersMu.Lock()
+	n.joined = nodes
+	n.raftPeersMu.Unlock()
+	n.connect()
+}
+
+// connect tells the transport whom it talks to. The layout is read under the lock: of two callers the later has the newer one.
+func (n *Node) connect() {
+	n.raftPeersMu.Lock()
+	defer n.raftPeersMu.Unlock()
+	n.transport.setPeers(n.raftPeers(n.layout.Load()))
+}
+
+// raftPeers are the nodes that the transport talks to. It runs under raftPeersMu, or before anything else does.
 func (n *Node) raftPeers(l *layout) map[int32]string {
 	peers := map[int32]string{}
 	for _, p := range n.joined { // until the node's own replica shows them

@@ -25,7 +25,6 @@ import (
 type Node struct {
 	cfg        Config
 	identity   identity
-	joined     []rpc.PeerNode // the nodes that the one that let this one in knew
 	logs       *raftlog.Node
 	transport  *lateTransport
 	clusterLog raftlog.Log
@@ -40,6 +39,9 @@ type Node struct {
 	listener   *listener.Server
 	queue      *fairqueue.Queue
 	throttled  *prometheus.CounterVec
+
+	raftPeersMu sync.Mutex     // guards joined, and orders what the transport is told
+	joined      []rpc.PeerNode // the nodes that the one where this one registered knew
 
 	mu         sync.RWMutex // guards what follows
 	tenants    map[kafka.ClusterID]*tenant
