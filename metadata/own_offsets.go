@@ -37,7 +37,7 @@ func (n *Node) matchOwnOffsets(l *layout) error {
 		n.setOwnOffsets(log, groups)
 	case log == nil:
 		n.setOwnOffsets(absent{n, p.RaftGroup, p.Topic + "-0"}, nil)
-	case here(log) && !p.Holds(n.cfg.ID) && n.removable(p):
+	case here(log) && !p.Holds(n.cfg.ID) && n.retired(p):
 		n.setOwnOffsets(absent{n, p.RaftGroup, p.Topic + "-0"}, nil)
 		return errors.Join(groups.Close(), n.removeReplica(p))
 	}

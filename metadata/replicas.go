@@ -29,23 +29,29 @@ func (n *Node) startReplica(p *topics.PartitionPlacement, topic raftlog.TopicCon
 	return log, nil
 }
 
-// removable says that this node's replica of a partition is needed by nobody: the plan has it elsewhere, no move is under way, and the group itself says that this node is no
-// member. The last matters where a leader works with an older plan.
-func (n *Node) removable(p *topics.PartitionPlacement) bool {
-	if len(p.Target) > 0 || p.Holds(n.cfg.ID) {
+// retired ends this node's replica of a partition if nobody needs it, and says whether it did: the plan has it elsewhere, no move is under way, and the group itself says that this node is
+// no member. The last matters where a leader works with another plan: an older one, or a newer one that brings the replica back, which this node has not seen yet.
+func (n *Node) retired(p *topics.PartitionPlacement) bool {
+	if len(p.Target) > 0 || p.Holds(n.cfg.ID) || !n.saidToBeNoMember(p.RaftGroup) {
 		return false
 	}
+	ended, err := n.logs.Retire(p.RaftGroup)
+	return err == nil && ended
+}
+
+// saidToBeNoMember by the replica itself or by the group's leader, as far as this node has heard.
+func (n *Node) saidToBeNoMember(group uint64) bool {
 	conditions, _ := n.logs.Conditions()
 	for _, c := range conditions {
-		if c.Group == p.RaftGroup && c.Condition == raftlog.Removed {
+		if c.Group == group && c.Condition == raftlog.Removed {
 			return true
 		}
 	}
-	s, ok := n.peers.byLeader(p.RaftGroup)
+	s, ok := n.peers.byLeader(group)
 	if !ok || slices.Contains(s.Voters, n.cfg.ID) || slices.Contains(s.Learners, n.cfg.ID) {
 		return false
 	}
-	own, err := n.logs.Status(p.RaftGroup)
+	own, err := n.logs.Status(group)
 	return err != nil || s.Term >= own.Term
 }
 
@@ -104,7 +110,7 @@ func (m *matching) match(placed placements) (changed bool, err error) {
 	if t.metadataLog == nil {
 		t.metadataLog, changed = m.elsewhere(first), true
 	}
-	if here(t.metadataLog) && !first.Holds(m.n.cfg.ID) && !slices.ContainsFunc(t.batchLogs, here) && !slices.ContainsFunc(t.groupLogs, here) && m.n.removable(first) {
+	if here(t.metadataLog) && !first.Holds(m.n.cfg.ID) && !slices.ContainsFunc(t.batchLogs, here) && !slices.ContainsFunc(t.groupLogs, here) && m.n.retired(first) {
 		changed = true
 		m.retireMetadata(first)
 	}
@@ -155,7 +161,7 @@ func (m *matching) matchBatch(p *topics.PartitionPlacement) (changed bool, err e
 		t.batchLogs[i], t.groupIDs = log, append(t.groupIDs, p.RaftGroup)
 		t.batch[i], err = m.n.newBatchCoordinator(t, p.Partition, log)
 		return true, err
-	case has && !holds && m.n.removable(p):
+	case has && !holds && m.n.retired(p):
 		c := t.batch[i]
 		t.batchLogs[i], t.batch[i] = m.elsewhere(p), nil
 		m.retire = append(m.retire, func() error { return errors.Join(c.Close(), m.n.removeReplica(p)) })
@@ -180,7 +186,7 @@ func (m *matching) matchGroup(p *topics.PartitionPlacement) (changed bool, err e
 		t.groupLogs[i], t.groupIDs = log, append(t.groupIDs, p.RaftGroup)
 		t.groups[i], err = m.n.newGroupCoordinator(t.cluster, p.Partition, log)
 		return true, err
-	case has && !holds && m.n.removable(p):
+	case has && !holds && m.n.retired(p):
 		c := t.groups[i]
 		t.groupLogs[i], t.groups[i] = m.elsewhere(p), nil
 		m.retire = append(m.retire, func() error { return errors.Join(c.Close(), m.n.removeReplica(p)) })

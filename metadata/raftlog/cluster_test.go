@@ -602,6 +602,67 @@ func TestBlankReplicaDoesNotVote(t *testing.T) {
 	})
 }
 
+// TestOnlyWhoIsNoMemberIsRetired: a replica was removed, and a move brings it back before its node has deleted anything. What it has acknowledged since must stay.
+func TestOnlyWhoIsNoMemberIsRetired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, nil, 1, 2, 3, 4)
+		c.start(7, 1, 2, 3, 4)
+		c.commit(7, "a")
+		leader := c.leader(7)
+		back := leader%4 + 1
+		change := func(kind ChangeKind) {
+			t.Helper()
+			for range 600 {
+				err := c.nodes[leader].ChangeMembers(t.Context(), 7, MemberChange{kind, back})
+				if err == nil {
+					return
+				}
+				if !errors.Is(err, ErrNotCaughtUp) && !errors.Is(err, ErrChangePending) {
+					t.Fatal(err)
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+			t.Fatalf("change %v was not made within a minute", kind)
+		}
+		retire := func(want bool) {
+			t.Helper()
+			ended, err := c.nodes[back].Retire(7)
+			if err != nil || ended != want {
+				t.Fatalf("retired %v, %v; want %v", ended, err, want)
+			}
+		}
+		retire(false) // a member
+		change(Remove)
+		c.awaitCondition(back, Removed)
+		change(AddLearner)
+		change(Promote)
+		retire(false) // the decision came when it was none
+		c.commit(7, "b")
+		c.agree(7, 1, 2, 3, 4)
+		change(Remove)
+		c.awaitCondition(back, Removed)
+		retire(true)
+		retire(true) // it is ended
+		if err := c.nodes[back].RemoveGroup(7); err != nil {
+			t.Fatal(err)
+		}
+		// One that has nothing may go; one that hears no leader may, too, in time.
+		if _, err := c.nodes[back].StartGroup(c.config(back, 7, nil)); err != nil {
+			t.Fatal(err)
+		}
+		retire(true)
+		if _, err := c.nodes[back].StartGroup(c.config(back, 7, nil)); err != nil {
+			t.Fatal(err)
+		}
+		change(AddLearner)
+		c.agree(7, 1, 2, 3, 4)
+		c.setDrop(func(from, to int32, _ Message) bool { return from == back || to == back })
+		retire(false)
+		time.Sleep(4 * time.Second) // more than three election timeouts
+		retire(true)
+	})
+}
+
 // breakingWriter fails after so many bytes.
 type breakingWriter struct {
 	io.Writer

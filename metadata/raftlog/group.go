@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"go.etcd.io/raft/v3"
@@ -63,6 +64,7 @@ type group struct {
 	seenTerm     uint64
 	lastLead     uint64 // the last that was known
 	removed      bool
+	ledAt        time.Time        // when a leader was last heard, or this replica was started
 	sends        map[int32]uint64 // snapshots under way, and the indexes that Raft wants them at
 	snapshotFrom int              // the tick from which on one may be sent again
 	rebuilding   map[int32]bool

@@ -3,6 +3,7 @@ package raftlog
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"go.etcd.io/raft/v3"
@@ -46,7 +47,8 @@ func (n *Node) start(cfg GroupConfig) (_ *group, err error) {
 		}
 	}()
 	g := &group{
-		node: n, id: cfg.ID, name: cfg.Name, machine: cfg.Machine, topic: cfg.Topic, log: n.cfg.Logger.With("group", cfg.ID, "name", cfg.Name),
+		ledAt: n.cfg.Clock.Now(),
+		node:  n, id: cfg.ID, name: cfg.Name, machine: cfg.Machine, topic: cfg.Topic, log: n.cfg.Logger.With("group", cfg.ID, "name", cfg.Name),
 		endedCh: make(chan struct{}), changed: make(chan struct{}), waiters: map[uint64]*proposal{}, leadership: Leadership{Leader: -1},
 	}
 	g.place.Store(cfg.ID)
@@ -189,9 +191,30 @@ func (g *group) installedStart() wal.Start {
 
 // StopGroup ends this replica; what it has stays.
 func (n *Node) StopGroup(id uint64) error {
+	_, err := n.stopGroup(id, func(*group) bool { return true })
+	return err
+}
+
+// Retire ends this replica if it is no member of its group, and says whether it did; RemoveGroup then deletes what it has. The caller's view of the placement, which says so too, may be
+// old: a move may be bringing this replica back, and what it has acknowledged since must not be deleted. So it is asked here, where the leader's messages arrive. Nobody counts
+// on a replica that was told that it is no member and has heard no leader since, nor on one that has nothing; one that was told nothing must not have heard a leader for long.
+func (n *Node) Retire(id uint64) (bool, error) {
+	return n.stopGroup(id, func(g *group) bool {
+		silent := n.cfg.Clock.Now().Sub(g.ledAt) > time.Duration(3*n.cfg.ElectionTicks)*n.cfg.TickInterval
+		return !g.leads && (g.removed || g.isBlank() || silent)
+	})
+}
+
+// stopGroup ends a replica if it may be ended, or is none.
+func (n *Node) stopGroup(id uint64, may func(*group) bool) (stopped bool, err error) {
 	var g *group
 	if err := n.do(func() {
-		if g = n.groups[id]; g == nil {
+		if g = n.groups[id]; g != nil && !may(g) {
+			g = nil
+			return
+		}
+		stopped = true
+		if g == nil {
 			return
 		}
 		delete(n.groups, id)
@@ -210,12 +233,12 @@ func (n *Node) StopGroup(id uint64) error {
 		g.end(fmt.Errorf("%w: %s was stopped: %w", kerr.CoordinatorNotAvailable, g.name, kafka.ErrClosed))
 		n.onEnded(g)
 	}); err != nil {
-		return err
+		return false, err
 	}
 	if g != nil {
 		n.applies.wait(g)
 	}
-	return nil
+	return stopped, nil
 }
 
 // removedKind holds, under group 0, which is nobody's, the ids whose removal has begun.

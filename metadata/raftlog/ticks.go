@@ -114,6 +114,7 @@ func (g *group) stepped(m *pb.Message) {
 	case pb.MsgApp, pb.MsgHeartbeat, pb.MsgSnap:
 		if status := g.raw.BasicStatus(); status.Lead == m.GetFrom() {
 			g.elapsed, g.eager = 0, 0
+			g.ledAt = g.node.cfg.Clock.Now()
 			if g.removed {
 				g.removed = false
 				g.node.setCondition(g, 0, nil)
