@@ -99,7 +99,9 @@ func (m *mover) look(ctx context.Context) (busy bool) {
 			m.carryOut(ctx, p, s, change)
 		case len(p.Target) > 0:
 			busy = true
-			m.complete(ctx, p)
+			if s.Sealed { // whoever reads that a move is over may switch off a node
+				m.complete(ctx, p)
+			}
 		case handovers < maxHandovers && m.handOver(ctx, p, s):
 			handovers++
 		}

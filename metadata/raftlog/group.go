@@ -52,6 +52,7 @@ type group struct {
 	reads        []readBatch
 	readsInWork  []*read // of the inbox that is being fed
 	leadFrom     uint64  // the end of the log when this replica became leader
+	sealAt       uint64  // see seal
 	changing     *memberWait
 	changingTerm uint64
 	quiesced     bool
@@ -265,6 +266,7 @@ func (g *group) observe() {
 	term, leads := status.GetTerm(), status.RaftState == raft.StateLeader
 	if leads && !g.leads {
 		g.leadFrom = lastIndex(g.storage.Group)
+		g.sealAt = max(g.leadFrom, min(g.sealAt, g.leadFrom+1)) // its first entry is a seal of what is applied; where a change is applied just now, the next one is
 	}
 	if g.leads && !leads {
 		g.node.vouch++

@@ -268,6 +268,7 @@ func (g *group) carryOut(rd raft.Ready) {
 		g.node.applies.add(g, list)
 	}
 	g.raw.Advance(rd)
+	g.seal()
 	if rd.SoftState != nil || rd.HardState != nil {
 		g.observe()
 		g.checkReads(0)
@@ -322,6 +323,7 @@ func (g *group) changeMembers(e *pb.Entry) *pb.ConfState {
 	}
 	g.conf = g.raw.ApplyConfChange(change)
 	g.storage.confIndex = e.GetIndex()
+	g.sealAt = lastIndex(g.storage.Group) + 1
 	g.checkChange()
 	me := raftID(g.node.cfg.NodeID)
 	if all := members(g.conf); !slices.Contains(all, me) && len(all) > 0 {

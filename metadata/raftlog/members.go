@@ -180,3 +180,16 @@ func (g *group) checkChange() {
 	}
 	g.changing = nil
 }
+
+// seal has a leader write an empty entry behind a change of members that it has applied. A change counts on a node once it is known to be committed there, and how far a log is
+// committed is not made durable by itself: nodes that all restart remember the change, but not that it counts. They elect as before it, and if one of the old members is gone
+// meanwhile, which the new ones could do without, nobody ever leads again. What is sent behind the applied change says that it is committed, and is durable together with that. So once a
+// majority of the new members has the seal, whichever of them has the longest log knows the new members. A seal that Raft refuses is offered again with the next tick.
+func (g *group) seal() {
+	if g.leads && lastIndex(g.storage.Group) < g.sealAt {
+		_ = g.raw.Propose(nil)
+	}
+}
+
+// sealed says whether the last change of members that this leader applied has its seal. It runs in the event loop.
+func (g *group) sealed() bool { return g.raw.BasicStatus().Applied >= g.sealAt }

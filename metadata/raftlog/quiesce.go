@@ -91,7 +91,7 @@ func (n *Node) onBeat(from int32, vouch uint64) {
 // back asks for votes, or pokes, and so wakes the group. A learner may be too new to do that. It runs on the leader.
 func (g *group) maybeQuiesce() {
 	n := g.node
-	if g.idle < quiesceTicks || len(g.reads) > 0 || g.changing != nil || len(g.sends) > 0 || g.hashing != nil || len(g.conf.GetVotersOutgoing()) > 0 {
+	if g.idle < quiesceTicks || len(g.reads) > 0 || g.changing != nil || len(g.sends) > 0 || g.hashing != nil || len(g.conf.GetVotersOutgoing()) > 0 || !g.sealed() {
 		return
 	}
 	status := g.raw.BasicStatus()

@@ -26,6 +26,9 @@ type Status struct {
 	Learners   []int32
 	// Replicas are all members in order of their node ids, as the leader sees them; nil elsewhere.
 	Replicas []ReplicaProgress
+	// Sealed: this replica leads, and a majority of the Voters is sure to lead the group on, however many nodes restart at once. Until then it may take nodes
+	// that are voters no more. See seal.
+	Sealed bool
 	// Transferee is the node that leadership is being transferred to, -1 for none.
 	Transferee int32
 	// Quiesced: nothing is outstanding and the group costs nothing until something happens.
@@ -92,6 +95,7 @@ func (g *group) status() Status {
 	if basic.RaftState != raft.StateLeader {
 		return s
 	}
+	s.Sealed = g.sealed()
 	g.raw.WithProgress(func(id uint64, kind raft.ProgressType, pr tracker.Progress) {
 		p := ReplicaProgress{Node: NodeOf(id), Learner: kind == raft.ProgressTypeLearner, Match: pr.Match, Active: pr.RecentActive,
 			Snapshot: pr.State == tracker.StateSnapshot, LastContact: g.node.heard[NodeOf(id)]}

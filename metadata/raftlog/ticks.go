@@ -54,6 +54,7 @@ func (g *group) tick() {
 			return // before the heartbeat of this tick, which would wake the others
 		}
 		g.raw.Tick()
+		g.seal()
 		g.checkReads(1)
 		g.checkHash()
 		return

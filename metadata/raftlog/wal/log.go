@@ -97,7 +97,7 @@ func (l *Log) Size() (segments int, bytes int64) {
 }
 
 // Append makes one round durable. It says whether anything had to be written: a commit index that moved waits for the next frame
-// of its group, for a group that restarts learns it again.
+// of its group, for a group that restarts learns it again. It is never behind an entry that came after it, for a frame is there whole or not at all.
 func (l *Log) Append(updates []Update) (written bool, err error) {
 	if l.failed != nil {
 		return false, l.failed
