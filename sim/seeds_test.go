@@ -1,0 +1,6 @@
+//go:build !race
+
+package sim
+
+// ordinarySeeds are for each change; `make sim` takes more.
+const ordinarySeeds = 200
