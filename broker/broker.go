@@ -12,6 +12,7 @@ import (
 	"github.com/inkwell-project/inkwell/broker/compaction"
 	"github.com/inkwell-project/inkwell/broker/forwarding"
 	"github.com/inkwell-project/inkwell/broker/metadatacache"
+	"github.com/inkwell-project/inkwell/broker/putbudget"
 	"github.com/inkwell-project/inkwell/internal/slab"
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/listener"
@@ -73,8 +74,9 @@ func New(ctx context.Context, cfg Config) (b *Broker, err error) {
 	if b.cache, err = cachemanager.New(cache, cachemanager.Deps{Bucket: cfg.Spent.Bucket(cfg.Bucket, "fetch"), Coordinator: cfg.Metadata, Buffers: pool, Untold: b.untold}); err != nil {
 		return nil, err
 	}
+	puts := putbudget.New(cfg.Clock, cfg.PutsPerSecond)
 	b.costs = &costs{broker: cfg.ID, spent: cfg.Spent, reporter: cfg.Metadata, image: b.image.Image, clock: cfg.Clock, log: cfg.Logger, topics: map[string]int64{}}
-	if err := b.register(ctx, cluster, forwarder); err != nil {
+	if err := b.register(ctx, cluster, forwarder, puts); err != nil {
 		return nil, err
 	}
 	b.costs.epoch = b.epochs.number()
@@ -82,11 +84,15 @@ func New(ctx context.Context, cfg Config) (b *Broker, err error) {
 	b.membership = forwarding.JoinMembership(forwarding.MembershipConfig{
 		ID: cfg.ID, Self: b.self, SessionTimeout: cfg.SessionTimeout, Forwarder: forwarder, Clock: cfg.Clock, Logger: cfg.Logger,
 	})
-	b.jobs = compaction.New(compaction.Config{
+	jobs := compaction.Config{
 		Cluster: cluster.Cluster, Broker: cfg.ID, BrokerEpoch: b.epochs.number, Coordinators: cluster.BatchCoordinators, Work: cfg.Metadata, Objects: cfg.Metadata, Bucket: cfg.Spent.Bucket(cfg.Bucket, "jobs"),
 		NextObject: b.epochs.nextObject, Settings: cfg.Jobs,
 		Clock: cfg.Clock, Jitter: cfg.jitter(), Logger: cfg.Logger, Registerer: cfg.Registerer,
-	})
+	}
+	if puts != nil {
+		jobs.Puts = puts
+	}
+	b.jobs = compaction.New(jobs)
 	return b, b.listen(cluster, forwarder, pool)
 }
 
@@ -108,13 +114,16 @@ func (b *Broker) stalled() bool {
 	return b.epochs != nil && b.epochs.stalls.stalled(b.cfg.Clock.Now(), b.cfg.SessionTimeout)
 }
 
-func (b *Broker) register(ctx context.Context, cluster *rpc.DescribeClusterResponse, forwarder *forwarding.Forwarder) error {
+func (b *Broker) register(ctx context.Context, cluster *rpc.DescribeClusterResponse, forwarder *forwarding.Forwarder, puts *putbudget.Budget) error {
 	batches := b.cfg.Batches
 	batches.Cluster, batches.Broker = cluster.Cluster, b.cfg.ID
 	b.epochs = &epochs{cfg: &b.cfg, batches: batches, sink: costSink{b.costs, committedToCache{b.cache}}, forwarder: forwarder, identity: forwarding.Identity{
 		ID: b.cfg.ID, IncarnationID: b.cfg.NewUUID(), ClusterID: cluster.UUID, Rack: b.cfg.Rack, Listeners: b.cfg.listeners(), Version: b.cfg.Version,
 	}}
 	b.epochs.image = b.image
+	if puts != nil {
+		b.epochs.puts = puts
+	}
 	b.epochs.ctx, b.epochs.cancel = context.WithCancel(context.Background())
 	if err := b.epochs.register(ctx); err != nil {
 		return err

@@ -41,11 +41,13 @@ type Config struct {
 	// LocalStore says that a PUT costs a disk write, not a request to a cloud: objects leave as soon as there is a slot.
 	LocalStore bool
 
-	API       api.Settings
-	Batches   batchprocessor.Config // Cluster, Broker and BrokerEpoch are filled in
-	Cache     cachemanager.Config   // Cluster, Clock, Logger and Registerer are filled in
-	Jobs      compaction.Settings   // compaction.DefaultSettings if it is zero
-	Listening Listening
+	API api.Settings
+	// PutsPerSecond is how many PUTs flush and jobs make together; 0: no bound.
+	PutsPerSecond float64
+	Batches       batchprocessor.Config // Cluster, Broker and BrokerEpoch are filled in
+	Cache         cachemanager.Config   // Cluster, Clock, Logger and Registerer are filled in
+	Jobs          compaction.Settings   // compaction.DefaultSettings if it is zero
+	Listening     Listening
 
 	// Static is what the operator configured, by Kafka's names, as DescribeConfigs shows it.
 	Static configs.Lookup
@@ -125,6 +127,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Advertised.Host == "" || c.Advertised.Host == "0.0.0.0" || c.Advertised.Host == "::" {
 		errs = append(errs, fmt.Errorf("broker: clients cannot reach %q; set --advertise to a host name or address and port", c.Advertised.Host))
+	}
+	if c.PutsPerSecond != 0 && !(c.PutsPerSecond >= 1) {
+		errs = append(errs, fmt.Errorf("storage.put.budget.per.second is %v, it must be 1 or more, or 0 for no bound", c.PutsPerSecond))
 	}
 	errs = append(errs, c.Jobs.Validate())
 	return errors.Join(errs...)

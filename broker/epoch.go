@@ -28,6 +28,7 @@ type epochs struct {
 	forwarder *forwarding.Forwarder
 	identity  forwarding.Identity
 	image     *metadatacache.Cache
+	puts      batchprocessor.PutBudget // of every epoch, nil for no bound
 
 	current atomic.Pointer[epoch]
 	stalls  stalls
@@ -63,7 +64,7 @@ func (e *epochs) register(ctx context.Context) error {
 		return err
 	}
 	e.current.Store(&epoch{number: number, processor: batchprocessor.New(cfg, batchprocessor.Deps{
-		Bucket: e.cfg.Spent.Bucket(e.cfg.Bucket, "flush"), Committer: e.cfg.Metadata, Clock: e.cfg.Clock, Rand: e.cfg.NewRand(), Sink: e.sink,
+		Bucket: e.cfg.Spent.Bucket(e.cfg.Bucket, "flush"), Committer: e.cfg.Metadata, Clock: e.cfg.Clock, Rand: e.cfg.NewRand(), Sink: e.sink, Budget: e.puts,
 		Fenced: e.fenced, Logger: e.cfg.Logger, Registerer: e.cfg.Registerer,
 	})})
 	e.cfg.Logger.Info("registered", "cluster", cfg.Cluster, "broker", e.cfg.ID, "epoch", number)

@@ -14,3 +14,16 @@ func Purpose(ctx context.Context) string {
 	purpose, _ := ctx.Value(purposeKey{}).(string)
 	return purpose
 }
+
+type repeatsKey struct{}
+
+// WithPutRepeats has the layer that repeats requests (Retrying) call told before each PUT but the first of a call: whoever has a budget pays for those, too.
+func WithPutRepeats(ctx context.Context, told func()) context.Context {
+	return context.WithValue(ctx, repeatsKey{}, told)
+}
+
+func putRepeats(ctx context.Context) {
+	if told, ok := ctx.Value(repeatsKey{}).(func()); ok {
+		told()
+	}
+}

@@ -204,6 +204,9 @@ func (r *retrying) repeat(caller context.Context, op op, key string, call func(c
 		if clock.Sleep(ctx, r.cfg.Clock, wait) != nil {
 			return fmt.Errorf("%s %s: %w, after %v", op, key, context.Cause(ctx), err)
 		}
+		if op == opPut {
+			putRepeats(ctx)
+		}
 	}
 }
 

@@ -51,6 +51,7 @@ func (p *Processor) acquire(ctx context.Context, pending *pending) error {
 		return nil
 	}
 	p.metrics.pushBacks.Inc()
+	defer p.beginWait(pending.deadline)()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	timer := p.deps.Clock.AfterFunc(pending.deadline.Sub(p.deps.Clock.Now()), func() { cancel(kerr.RequestTimedOut) })

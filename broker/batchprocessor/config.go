@@ -28,8 +28,7 @@ type Config struct {
 	GroupWait  time.Duration
 	GroupGap   time.Duration
 	ReturnWait time.Duration
-	// PutsPerSecond is the budget of PUTs, 0 for no bound. When it is spent, objects still leave CommitInterval after their first batch.
-	PutsPerSecond  float64
+	// CommitInterval is how long a batch may wait for company. When Deps.Budget makes it wait longer, that is counted and told.
 	CommitInterval time.Duration
 	// MaxBufferedBytes bounds the batches between Append and answer. Full: Append waits.
 	MaxBufferedBytes int64
@@ -100,7 +99,6 @@ func (c *Config) Validate() error {
 	check(c.GroupGap >= 0, "GroupGap is %v, must not be negative", c.GroupGap)
 	check(c.ReturnWait >= 0, "ReturnWait is %v, must not be negative", c.ReturnWait)
 	check(c.CommitInterval > 0, "CommitInterval is %v, must be positive", c.CommitInterval)
-	check(c.PutsPerSecond >= 0, "PutsPerSecond is %v, must not be negative (0 is no bound)", c.PutsPerSecond)
 	check(c.MaxBufferedBytes >= c.MaxObjectBytes, "MaxBufferedBytes is %d, must be at least MaxObjectBytes (%d)", c.MaxBufferedBytes, c.MaxObjectBytes)
 	check(c.RequestTimeout > 0, "RequestTimeout is %v, must be positive", c.RequestTimeout)
 	check(c.UploadTimeout > 0, "UploadTimeout is %v, must be positive", c.UploadTimeout)

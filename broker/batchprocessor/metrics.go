@@ -17,8 +17,11 @@ type metrics struct {
 	commitObjects  prometheus.Counter
 	commitFailures prometheus.Counter
 	pushBacks      prometheus.Counter
-	rotations      *prometheus.CounterVec
-	all            []prometheus.Collector
+
+	budgetPaced, budgetOverdrafts prometheus.Counter
+
+	rotations *prometheus.CounterVec
+	all       []prometheus.Collector
 }
 
 var (
@@ -50,7 +53,9 @@ func newMetrics(r prometheus.Registerer, p *Processor) *metrics {
 	m.commitObjects = counter("commit_objects_total", "Objects (counted once for each coordinator) that were committed.")
 	m.commitFailures = counter("commit_failures_total", "Commit calls without a known outcome.")
 	m.pushBacks = counter("push_backs_total", "Appends that waited for memory.")
-	m.rotations = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "inkwell_batchprocessor_rotations_total", Help: "Objects closed, by cause (full, slot, interval, close)."}, []string{"cause"})
+	m.budgetPaced = counter("budget_paced_objects_total", "Objects that storage.put.budget.per.second held back for longer than commit.interval.")
+	m.budgetOverdrafts = counter("budget_overdrafts_total", "Objects that left although storage.put.budget.per.second was spent, because a quarter of a request's time had passed, or at the end.")
+	m.rotations = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "inkwell_batchprocessor_rotations_total", Help: "Objects closed, by cause (full, slot, budget, close)."}, []string{"cause"})
 	m.all = append(m.all, m.rotations)
 	gauge("buffered_bytes", "Bytes of batches between append and the end of their objects.", func() float64 {
 		p.mu.Lock()

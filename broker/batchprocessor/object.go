@@ -26,6 +26,9 @@ type object struct {
 	// continues: it begins with the rest of a request, whose producer is not answered before both objects are committed. isContinued is said of the first of the two.
 	continues, isContinued bool
 
+	heldBack  bool          // by the PUT budget, for a while
+	tellPaced time.Duration // how long that took, if the upload shall tell
+
 	// Written by the upload before the object is ready.
 	objectBytes  int64
 	coordinators []int32

@@ -25,6 +25,8 @@ type Deps struct {
 	Clock     clock.Clock
 	// Rand is used for jitter only, under the Processor's lock.
 	Rand *rand.Rand
+	// Budget bounds the PUTs; nil for no bound.
+	Budget PutBudget
 	// Sink sees what was committed; nil for none.
 	Sink CommittedSink
 	// Fenced is called once if the broker's epoch is fenced. It must not wait for Close.
@@ -61,7 +63,8 @@ type Processor struct {
 	unsettled    []*object // closed objects in order of sequence, until all parts are settled
 	nextSequence int64
 	coordinators map[int32]*coordinator
-	budget       budget
+	waiting      []*waiter // for memory, under a PUT budget; the first has the least patience
+	pacedLogged  time.Time // when it was last told that the budget paces
 	arrivals     arrivals
 	returns      returns
 	timerAt      time.Time     // when the timekeeper will look, zero for never
@@ -84,7 +87,6 @@ func New(cfg Config, deps Deps) *Processor {
 		wake:         make(chan struct{}, 1),
 		ended:        make(chan struct{}),
 		coordinators: make(map[int32]*coordinator),
-		budget:       newBudget(cfg.PutsPerSecond, deps.Clock.Now()),
 		drained:      make(chan struct{}),
 		lastSuccess:  deps.Clock.Now(),
 		refusals:     refusals{},

@@ -137,26 +137,6 @@ func TestObjectWaitsForACommitAtMostGroupWait(t *testing.T) {
 	})
 }
 
-func TestBudgetDelaysUntilTheInterval(t *testing.T) {
-	run(t, func(c *Config) { c.PutsPerSecond = 0.1; c.CommitInterval = 250 * time.Millisecond }, func(t *testing.T, w *world) {
-		w.append("a", w.request(1, 10, 0)) // the one token
-		synctest.Wait()
-		w.wantPuts(1)
-		w.append("b", w.request(2, 10, 0))
-		time.Sleep(249 * time.Millisecond)
-		synctest.Wait()
-		w.wantPuts(1)
-		time.Sleep(time.Millisecond)
-		synctest.Wait()
-		w.wantPuts(2)
-		w.wantCodes("b", 0)
-		time.Sleep(time.Minute)
-		w.append("c", w.request(3, 10, 0)) // the budget has recovered
-		synctest.Wait()
-		w.wantPuts(3)
-	})
-}
-
 // With every slot taken the open object grows until it is full, and full objects wait for a slot.
 func TestSlots(t *testing.T) {
 	run(t, func(c *Config) { c.UploadSlots = 2; c.MaxObjectBytes = 1024; c.GroupBytes = 1 }, func(t *testing.T, w *world) {
@@ -440,7 +420,7 @@ func TestAppendIsPushedBack(t *testing.T) {
 }
 
 func TestCloseDrains(t *testing.T) {
-	run(t, func(c *Config) { c.PutsPerSecond = 0.001 }, func(t *testing.T, w *world) {
+	runBudget(t, 0.001, nil, func(t *testing.T, w *world) {
 		w.bucket.delay = time.Second
 		w.append("a", w.request(1, 10, 0))
 		w.append("b", w.request(2, 10, 0))
@@ -523,8 +503,8 @@ func TestRandomStories(t *testing.T) {
 		slots := rapid.IntRange(1, 5).Draw(rt, "slots")
 		budget := rapid.SampledFrom([]float64{0, 0, 3}).Draw(rt, "budget")
 		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, func(c *Config) {
-				c.MaxObjectBytes, c.MaxBufferedBytes, c.UploadSlots, c.PutsPerSecond = 2000, 6000, slots, budget
+			w := newBudgetWorld(t, budget, func(c *Config) {
+				c.MaxObjectBytes, c.MaxBufferedBytes, c.UploadSlots = 2000, 6000, slots
 				c.UploadTimeout, c.RequestTimeout = 2*time.Second, 3*time.Second
 			})
 			w.bucket.onPut = func(ctx context.Context, n int, _ [][]byte, stored bool) error {

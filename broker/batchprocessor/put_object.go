@@ -19,6 +19,10 @@ var errForeign = errors.New("the object's key is taken by other bytes")
 // upload builds and PUTs one object, and then lets its parts be committed or fails them.
 func (p *Processor) upload(o *object) {
 	defer p.workers.Done()
+	if o.tellPaced > 0 {
+		p.log.Warn("storage.put.budget.per.second, not commit.interval, paces uploads: records wait longer and objects are larger; a greater budget makes producers faster",
+			"object", o.id, "waited", o.tellPaced, "commit.interval", p.cfg.CommitInterval)
+	}
 	body := o.layout(p.cfg.Cluster)
 	err := p.put(o, body)
 	p.mu.Lock()
@@ -55,7 +59,14 @@ func (p *Processor) put(o *object, body [][]byte) error {
 	key := o.id.Key(p.cfg.Cluster)
 	for attempt := 0; ; attempt++ {
 		start := p.deps.Clock.Now()
-		ctx, cancel := withTimeout(p.ctx, p.deps.Clock, min(p.cfg.UploadAttemptTimeout, p.cfg.UploadTimeout-start.Sub(began)))
+		parent := p.ctx
+		if b := p.deps.Budget; b != nil {
+			if attempt > 0 {
+				b.Take(start)
+			}
+			parent = objectstorage.WithPutRepeats(parent, func() { b.Take(p.deps.Clock.Now()) })
+		}
+		ctx, cancel := withTimeout(parent, p.deps.Clock, min(p.cfg.UploadAttemptTimeout, p.cfg.UploadTimeout-start.Sub(began)))
 		err := p.deps.Bucket.PutIfAbsent(ctx, key, body)
 		if errors.Is(err, objectstorage.ErrExists) {
 			err = p.compareOwn(ctx, key, o, body[len(body)-1])

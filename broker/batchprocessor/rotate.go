@@ -8,10 +8,10 @@ import (
 
 // Why an object was closed.
 const (
-	causeFull     = "full"
-	causeSlot     = "slot"     // an upload slot was free and the budget allowed it
-	causeInterval = "interval" // the budget did not allow it, but CommitInterval had passed
-	causeClose    = "close"
+	causeFull   = "full"
+	causeSlot   = "slot"   // an upload slot was free
+	causeBudget = "budget" // it could have left earlier, but for the PUT budget
+	causeClose  = "close"
 )
 
 // rotate closes the open object: it gets its sequence, and its place in the commit order of every coordinator. Called with mu.
@@ -46,14 +46,17 @@ func (p *Processor) pump() {
 				return
 			}
 			p.rotate(cause)
-		} else if at := p.budgetAt(p.closed[0], now); at.After(now) && !p.isClosing {
+		} else if at := p.budgetAt(now); at.After(now) && !p.isClosing {
+			p.closed[0].heldBack = true
 			p.wakeBy(at)
 			return
 		}
 		o := p.closed[0]
 		p.closed[0] = nil
 		p.closed = p.closed[1:]
-		p.budget.take(now)
+		if p.deps.Budget != nil {
+			p.pay(o, now)
+		}
 		p.uploads++
 		p.workers.Add(1)
 		go p.upload(o)
@@ -72,14 +75,14 @@ func (p *Processor) mayRotate(now time.Time) (cause string, at time.Time) {
 	if o.bytes < p.cfg.GroupBytes {
 		at = p.companyAt(o, now)
 	}
-	if b := p.budgetAt(o, now); b.After(at) {
-		at = b
+	if b := p.budgetAt(now); b.After(at) && b.After(now) {
+		at, o.heldBack = b, true
 	}
 	switch {
 	case at.After(now):
 		return "", at
-	case p.budget.at(now).After(now):
-		return causeInterval, at
+	case o.heldBack:
+		return causeBudget, at
 	}
 	return causeSlot, at
 }
@@ -104,15 +107,6 @@ func (p *Processor) companyAt(o *object, now time.Time) (at time.Time) {
 	return at
 }
 
-// budgetAt is when the PUT budget, or the object's age, lets it leave. Called with mu.
-func (p *Processor) budgetAt(o *object, now time.Time) time.Time {
-	at := p.budget.at(now)
-	if latest := o.opened.Add(p.cfg.CommitInterval); latest.Before(at) {
-		at = latest
-	}
-	return at
-}
-
 // nextRotation is when pump should be called again though nothing happens, zero for never. Called with mu.
 func (p *Processor) nextRotation() time.Time {
 	if p.uploads >= p.cfg.UploadSlots || p.stopped {
@@ -120,48 +114,10 @@ func (p *Processor) nextRotation() time.Time {
 	}
 	now := p.deps.Clock.Now()
 	if len(p.closed) > 0 {
-		return p.budgetAt(p.closed[0], now)
+		return p.budgetAt(now)
 	}
 	_, at := p.mayRotate(now)
 	return at
-}
-
-// budget is a token bucket of one second of PUTs. Objects that leave by age may overdraw it by as much.
-type budget struct {
-	perSecond float64
-	tokens    float64
-	updated   time.Time
-}
-
-func newBudget(perSecond float64, now time.Time) budget {
-	return budget{perSecond: perSecond, tokens: max(1, perSecond), updated: now}
-}
-
-func (b *budget) refill(now time.Time) {
-	if d := now.Sub(b.updated); d > 0 {
-		b.tokens = min(max(1, b.perSecond), b.tokens+d.Seconds()*b.perSecond)
-		b.updated = now
-	}
-}
-
-// at is when a token is there, now or later.
-func (b *budget) at(now time.Time) time.Time {
-	if b.perSecond == 0 {
-		return now
-	}
-	b.refill(now)
-	if b.tokens >= 1 {
-		return now
-	}
-	return now.Add(time.Duration((1-b.tokens)/b.perSecond*float64(time.Second)) + time.Microsecond)
-}
-
-func (b *budget) take(now time.Time) {
-	if b.perSecond == 0 {
-		return
-	}
-	b.refill(now)
-	b.tokens = max(b.tokens-1, -max(1, b.perSecond))
 }
 
 // arrivals is how many bytes come per second and in how large batches, measured over windows of about arrivalWindow.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/inkwell-project/inkwell/broker/putbudget"
 	"github.com/inkwell-project/inkwell/internal/clock"
 	"github.com/inkwell-project/inkwell/internal/slab"
 	"github.com/inkwell-project/inkwell/kafka"
@@ -187,6 +188,24 @@ func (c *testCoordinator) apply(o *rpc.ObjectCommit) (r rpc.ObjectResult) {
 	return r
 }
 
+// syncBuffer is what was logged.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *syncBuffer) count(text string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return bytes.Count(s.b.Bytes(), []byte(text))
+}
+
 // world is a Processor and what is around it.
 type world struct {
 	t      testing.TB
@@ -194,6 +213,8 @@ type world struct {
 	bucket *testBucket
 	coord  *testCoordinator
 	p      *Processor
+	budget *putbudget.Budget
+	logged syncBuffer
 	fenced int
 	sunk   []*CommittedObject
 	sinkMu sync.Mutex
@@ -203,7 +224,9 @@ type world struct {
 	at      map[string]time.Time
 }
 
-func newWorld(t testing.TB, edit func(*Config)) *world {
+func newWorld(t testing.TB, edit func(*Config)) *world { return newBudgetWorld(t, 0, edit) }
+
+func newBudgetWorld(t testing.TB, putsPerSecond float64, edit func(*Config)) *world {
 	w := &world{t: t, answers: map[string][]AppendResult{}, at: map[string]time.Time{}}
 	w.bucket = &testBucket{objects: map[string][]byte{}, now: time.Now}
 	w.coord = &testCoordinator{t: t, bucket: w.bucket, inFlight: map[int32]bool{}, next: map[kafka.TopicIDPartition]int64{}, results: map[string]rpc.ObjectResult{}, order: map[kafka.TopicIDPartition][]int64{}}
@@ -215,10 +238,15 @@ func newWorld(t testing.TB, edit func(*Config)) *world {
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	w.p = New(cfg, Deps{
+	deps := Deps{
 		Bucket: w.bucket, Committer: w.coord, Clock: clock.System, Rand: rand.New(rand.NewPCG(1, 2)), Sink: w,
-		Fenced: func(error) { w.fenced++ }, Logger: slog.New(slog.DiscardHandler),
-	})
+		Fenced: func(error) { w.fenced++ }, Logger: slog.New(slog.NewTextHandler(&w.logged, nil)),
+	}
+	if putsPerSecond > 0 {
+		w.budget = putbudget.New(clock.System, putsPerSecond)
+		deps.Budget = w.budget
+	}
+	w.p = New(cfg, deps)
 	return w
 }
 

@@ -1,6 +1,7 @@
 package compaction
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -62,6 +63,14 @@ func (s *Settings) Validate() error {
 	return errors.Join(errs...)
 }
 
+// PutBudget is how many PUTs this broker may make, which its producers share. The begin, each part and the end of an upload are one each.
+type PutBudget interface {
+	// WaitJob returns when a job may PUT.
+	WaitJob(ctx context.Context) error
+	// TakeJob is a PUT that does not wait: a repetition.
+	TakeJob()
+}
+
 // Config of the jobs of one broker.
 type Config struct {
 	Cluster      kafka.ClusterID
@@ -79,6 +88,7 @@ type Config struct {
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 
+	Puts       PutBudget     // that flush shares; nil for no bound
 	Settings   Settings      // DefaultSettings if it is zero
 	MaxObjects int32         // to delete in one lease; default 500
 	Wait       time.Duration // how long a request for work parks; default 1 min

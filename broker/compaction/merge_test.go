@@ -11,6 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"pgregory.net/rapid"
 
+	"github.com/inkwell-project/inkwell/broker/putbudget"
+	"github.com/inkwell-project/inkwell/internal/clock"
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/kafka/recordbatch"
 	"github.com/inkwell-project/inkwell/kafka/recordbatch/recordbatchtest"
@@ -298,6 +300,49 @@ func TestBudgets(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if b.wait(ctx, 1000) == nil {
+			t.Error("an ended ctx waits")
+		}
+	})
+}
+
+// The begin, each part, the end and each repetition of an upload is a PUT of the broker's budget; no other request is.
+func TestPutsAreInTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		puts := putbudget.New(clock.System, 1)
+		w := newWorld(func(c *Config) {
+			c.PartBytes, c.Puts = 1000, puts
+			bucket, err := objectstorage.Retrying(c.Bucket, objectstorage.RetryConfig{BaseBackoff: time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Bucket = bucket
+		})
+		defer func() { _ = w.jobs.Close() }()
+		runs := small(t, w)
+		puts.Take(time.Now())        // flush goes on
+		w.faulty.FailNth(4, errBoom) // two gets, the begin, a part
+		start := time.Now()
+		if err := w.do(t.Context(), mergeOf(runs...)); err != nil {
+			t.Fatal(err)
+		}
+		parts := 0
+		for _, o := range w.keys(t, epoch) {
+			info, err := w.memory.Head(t.Context(), o.Key(cluster))
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts += int(info.Bytes+999) / 1000
+		}
+		if parts < 5 {
+			t.Fatalf("%d parts", parts)
+		}
+		// One is there. All that comes is the jobs', but for the one that flush has to get back.
+		if took, want := time.Since(start), time.Duration(1+parts+1+1)*time.Second; took < want-100*time.Millisecond || took > want+100*time.Millisecond {
+			t.Errorf("%d parts took %s, want %s", parts, took, want)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := (store{w.jobs, rpc.WorkMerge}).spend(ctx, "put", 0, 0); err == nil {
 			t.Error("an ended ctx waits")
 		}
 	})

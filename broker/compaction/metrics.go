@@ -20,6 +20,7 @@ var (
 	requestsOpts = prometheus.CounterOpts{Name: "inkwell_compaction_requests_total", Help: "Calls to the object store, repetitions not counted, by job and operation."}
 	bytesOpts    = prometheus.CounterOpts{Name: "inkwell_compaction_bytes_total", Help: "Bytes of objects that jobs read and wrote, by job and direction."}
 	recordsOpts  = prometheus.CounterOpts{Name: "inkwell_compaction_records_removed_total", Help: "Records that key compactions left out."}
+	putWaitOpts  = prometheus.CounterOpts{Name: "inkwell_compaction_put_budget_wait_seconds_total", Help: "Time that jobs waited for storage.put.budget.per.second."}
 	ageOpts      = prometheus.GaugeOpts{Name: "inkwell_compaction_last_success_age_seconds", Help: "Time since a request for work was last answered and done."}
 	jobAgeOpts   = prometheus.GaugeOpts{Name: "inkwell_compaction_job_last_success_age_seconds", Help: "Time since a job was last completed, by job; since the start if none was."}
 )
@@ -33,6 +34,7 @@ type metrics struct {
 	requests    *prometheus.CounterVec
 	bytes       *prometheus.CounterVec
 	records     prometheus.Counter
+	putWait     prometheus.Counter
 	lastSuccess atomic.Int64 // unix ms
 	lastJob     map[rpc.WorkKind]*atomic.Int64
 }
@@ -42,10 +44,10 @@ func newMetrics(r prometheus.Registerer, c clock.Clock) *metrics {
 		clock: c, objects: prometheus.NewCounterVec(objectsOpts, []string{"outcome"}), jobs: prometheus.NewCounterVec(jobsOpts, []string{"job", "outcome"}),
 		failures: prometheus.NewCounterVec(failuresOpts, []string{"job", "cause"}), running: prometheus.NewGaugeVec(runningOpts, []string{"job"}),
 		requests: prometheus.NewCounterVec(requestsOpts, []string{"job", "op"}), bytes: prometheus.NewCounterVec(bytesOpts, []string{"job", "direction"}),
-		records: prometheus.NewCounter(recordsOpts), lastJob: map[rpc.WorkKind]*atomic.Int64{},
+		records: prometheus.NewCounter(recordsOpts), putWait: prometheus.NewCounter(putWaitOpts), lastJob: map[rpc.WorkKind]*atomic.Int64{},
 	}
 	m.succeeded()
-	collectors := []prometheus.Collector{m.objects, m.jobs, m.failures, m.running, m.requests, m.bytes, m.records, m.age(ageOpts, &m.lastSuccess)}
+	collectors := []prometheus.Collector{m.objects, m.jobs, m.failures, m.running, m.requests, m.bytes, m.records, m.putWait, m.age(ageOpts, &m.lastSuccess)}
 	for _, k := range kinds {
 		m.lastJob[k] = new(atomic.Int64)
 		m.lastJob[k].Store(c.Now().UnixMilli())

@@ -15,6 +15,14 @@ type store struct {
 
 // spend waits for the budgets.
 func (s store) spend(ctx context.Context, op string, read, written int64) (context.Context, error) {
+	if puts := s.j.cfg.Puts; puts != nil && op == "put" {
+		began := s.j.cfg.Clock.Now()
+		if err := puts.WaitJob(ctx); err != nil {
+			return nil, context.Cause(ctx)
+		}
+		s.j.metrics.putWait.Add(s.j.cfg.Clock.Now().Sub(began).Seconds())
+		ctx = objectstorage.WithPutRepeats(ctx, puts.TakeJob)
+	}
 	if err := s.j.requests.wait(ctx, 1); err != nil {
 		return nil, context.Cause(ctx)
 	}

@@ -48,8 +48,8 @@ func (b *brokerSettings) define(s *settings.Set, storeDefault string) {
 	s.Bytes(&b.cache, "cache.bytes", "192MiB", 2<<20, 1<<42, "bytes of objects kept in memory")
 	s.Bytes(&b.objectBytes, "object.bytes", "8MiB", 64<<10, 1<<30, "size at which an object is uploaded at the latest")
 	s.Int(&b.slots, "upload.slots", 0, 0, 1024, "uploads at a time; 0 chooses by the kind of store")
-	s.Duration(&b.interval, "commit.interval", 0, 0, time.Minute, "longest time that a record waits for its object to be uploaded; 0 chooses by the kind of store")
-	s.Int(&b.puts, "storage.put.budget.per.second", 0, 0, 1_000_000, "uploads per second beyond which records wait for commit.interval; 0 for no bound")
+	s.Duration(&b.interval, "commit.interval", 0, 0, time.Minute, "time that a record waits for others in its object at most, unless storage.put.budget.per.second makes it wait; 0 chooses by the kind of store")
+	s.Int(&b.puts, "storage.put.budget.per.second", 0, 0, 1_000_000, "PUTs per second of producers and compaction jobs together, each part of an upload counted; beyond it records wait, a quarter of their request's timeout at most, and jobs have a fifth for certain; 0 for no bound")
 	s.Bytes(&b.jobs.BytesPerSecond, "compaction.bytes.per.second", "128MiB", 0, 1<<40, "bytes per second that compaction jobs read and write, 1 MiB at least; 0 for no bound")
 	s.Int(&b.jobs.RequestsPerSecond, "compaction.requests.per.second", compaction.DefaultRequestsPerSecond, 0, 1_000_000, "requests per second that compaction jobs make to the object storage; 0 for no bound")
 	s.Int(&b.jobsAtOnce, "compaction.max.concurrent.jobs", compaction.DefaultMaxConcurrentJobs, 1, 64, "merges and key compactions that run at a time")
@@ -72,7 +72,7 @@ func (b *brokerSettings) config() (broker.Config, error) {
 	cfg.Batches.MaxBufferedBytes = max(b.credits, b.objectBytes)
 	cfg.Batches.UploadSlots = int(b.slots)
 	cfg.Batches.CommitInterval = b.interval
-	cfg.Batches.PutsPerSecond = float64(b.puts)
+	cfg.PutsPerSecond = float64(b.puts)
 	if b.advertise != "" {
 		host, port, err := net.SplitHostPort(b.advertise)
 		if err != nil {

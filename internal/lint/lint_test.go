@@ -44,8 +44,8 @@ func TestImportsPointOneWay(t *testing.T) {
 		forbid(t, imports, shared, "metadata/...", "shared packages know neither half")
 	}
 	forbid(t, imports, "kafka/...", "rpc/...", "the shared words import nothing of ours but each other")
-	for _, box := range []string{"api", "batchprocessor", "cachemanager", "compaction", "forwarding", "metadatacache"} {
-		for _, other := range []string{"api", "batchprocessor", "cachemanager", "compaction", "forwarding", "metadatacache"} {
+	for _, box := range []string{"api", "batchprocessor", "cachemanager", "compaction", "forwarding", "metadatacache", "putbudget"} {
+		for _, other := range []string{"api", "batchprocessor", "cachemanager", "compaction", "forwarding", "metadatacache", "putbudget"} {
 			if box != other {
 				forbid(t, imports, "broker/"+box+"/...", "broker/"+other+"/...", "boxes do not import sibling boxes; broker.go hands in what they need")
 			}

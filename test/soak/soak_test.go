@@ -57,7 +57,7 @@ func newScale(length time.Duration) *scale {
 		"--compaction.retry.backoff.max", "20s", "--compaction.max.attempts", "20", "--compaction.sweep.delays", "10s,20s,40s",
 	}
 	s.broker = []string{
-		"--broker.session.timeout", "6s", "--storage.put.budget.per.second", "3", "--commit.interval", "400ms", "--cache.bytes", "32MiB", "--queued.max.request.bytes", "32MiB",
+		"--broker.session.timeout", "6s", "--storage.put.budget.per.second", "5", "--commit.interval", "400ms", "--cache.bytes", "32MiB", "--queued.max.request.bytes", "32MiB",
 		"--log.cleaner.dedupe.buffer.size", "16KiB", // some hundred keys: several passes
 	}
 	return s
