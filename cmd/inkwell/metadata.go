@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -108,6 +109,10 @@ func runMetadata(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer closePeers()
+	if os.Getenv("GOGC") == "" {
+		// The heap is some dozens of MB, and most of what is allocated lives for one command: collecting less often saves a tenth of the CPU.
+		debug.SetGCPercent(400)
+	}
 	n, err := metadata.Open(ctx, cfg)
 	if err != nil {
 		return plain(err)

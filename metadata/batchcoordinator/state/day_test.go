@@ -5,10 +5,11 @@ import (
 	"os"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/metadata/statestore"
+	"github.com/inkwell-project/inkwell/metadata/statestore/pebblestore"
 	"github.com/inkwell-project/inkwell/rpc"
 )
 
@@ -54,7 +55,7 @@ func TestDayOfMerges(t *testing.T) {
 
 type world struct {
 	t       *testing.T
-	db      *pebble.DB
+	store   *pebblestore.Store
 	machine *Machine
 	index   uint64
 	now     int64
@@ -66,12 +67,12 @@ type world struct {
 }
 
 func runLoad(t *testing.T, l load) *world {
-	db, err := pebble.Open("", &pebble.Options{FS: vfs.NewMem(), DisableWAL: true, MemTableSize: 64 << 20})
+	store, err := pebblestore.Open(pebblestore.Config{FS: vfs.NewMem(), Dir: "state", CacheBytes: 64 << 20, MemTableBytes: 64 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = db.Close() })
-	w := &world{t: t, db: db, machine: New(), now: 1_700_000_000_000, load: l}
+	t.Cleanup(func() { _ = store.Close() })
+	w := &world{t: t, store: store, machine: New(), now: 1_700_000_000_000, load: l}
 	w.apply(&EnableWork{Level: 1})
 	for i := range l.objects {
 		w.now += 250
@@ -86,16 +87,21 @@ func runLoad(t *testing.T, l load) *world {
 }
 
 func (w *world) apply(c Command) any {
-	batch := w.db.NewIndexedBatch()
+	batch := w.store.NewBatch()
 	w.index++
-	result, _, err := w.machine.Apply(pebbleTx{batch}, w.index, Encode(w.now, c))
+	result, _, err := w.machine.Apply(batch.Tx(worldSpace), w.index, Encode(w.now, c))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := batch.Commit(pebble.NoSync); err != nil {
-		w.t.Fatal(err)
-	}
+	batch.Commit()
 	return result
+}
+
+var worldSpace = pebblestore.Space{Group: 1, Kind: 's'}
+
+// read shows what was committed.
+func (w *world) read(fn func(statestore.Reader)) {
+	w.store.View(func(v *pebblestore.View) { fn(v.Reader(worldSpace)) })
 }
 
 func (w *world) nextObject() kafka.ObjectID {
@@ -132,7 +138,9 @@ func (w *world) work() {
 		if r.Lease == 0 {
 			return
 		}
-		work, ok := ReadWork(pebbleReader{w.db}, r.Lease, w.now, &w.policy)
+		var work *rpc.RequestWorkResponse
+		var ok bool
+		w.read(func(reader statestore.Reader) { work, ok = ReadWork(reader, r.Lease, w.now, &w.policy) })
 		if !ok {
 			w.t.Fatal("the lease is gone")
 		}
@@ -192,19 +200,20 @@ type dayFigures struct {
 }
 
 func (w *world) figures() (f dayFigures) {
-	r := pebbleReader{w.db}
-	r.Scan(nil, nil, func(k, v []byte) bool {
-		f.stateBytes += int64(len(k) + len(v))
-		switch k[0] {
-		case prefixCoordinate:
-			f.coordinates++
-			if c := readCoordinate(k, v); c.level == levelCommitted {
-				f.queued++
+	w.read(func(r statestore.Reader) {
+		r.Scan(nil, nil, func(k, v []byte) bool {
+			f.stateBytes += int64(len(k) + len(v))
+			switch k[0] {
+			case prefixCoordinate:
+				f.coordinates++
+				if c := readCoordinate(k, v); c.level == levelCommitted {
+					f.queued++
+				}
+			case prefixObject:
+				f.objects++
 			}
-		case prefixObject:
-			f.objects++
-		}
-		return true
+			return true
+		})
 	})
 	return f
 }
@@ -227,17 +236,18 @@ func (w *world) want(t *testing.T, batchesPerCoordinate int64, rewritten float64
 	if f.stateBytes > f.coordinates*bytesPerCoordinate {
 		t.Errorf("%d bytes of state for %d coordinates, want %d each", f.stateBytes, f.coordinates, bytesPerCoordinate)
 	}
-	r := pebbleReader{w.db}
-	for p := range w.partitions {
-		tp := kafka.TopicIDPartition{ID: kafka.TopicID{byte(p / 100), 1}, Partition: int32(p % 100)}
-		if err := checkPartition(r, tp); err != nil {
-			t.Fatal(err)
+	w.read(func(r statestore.Reader) {
+		for p := range w.partitions {
+			tp := kafka.TopicIDPartition{ID: kafka.TopicID{byte(p / 100), 1}, Partition: int32(p % 100)}
+			if err := checkPartition(r, tp); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
+	})
 }
 
 // checkPartition: coordinates cover the log without a gap, and the partition's counters are their sums.
-func checkPartition(r pebbleReader, tp kafka.TopicIDPartition) error {
+func checkPartition(r statestore.Reader, tp kafka.TopicIDPartition) error {
 	p, _ := ReadPartition(r, tp)
 	next, bytes, count := p.LogStartOffset, int64(0), int64(0)
 	var err error
@@ -253,37 +263,4 @@ func checkPartition(r pebbleReader, tp kafka.TopicIDPartition) error {
 		err = fmt.Errorf("%s: %d bytes in %d coordinates up to %d, but %+v", tp, bytes, count, next, p)
 	}
 	return err
-}
-
-// pebbleReader reads what was committed.
-type pebbleReader struct{ db *pebble.DB }
-
-func (r pebbleReader) Get(key []byte) ([]byte, bool) {
-	v, closer, err := r.db.Get(key)
-	if err != nil {
-		return nil, false
-	}
-	v = append([]byte(nil), v...)
-	_ = closer.Close()
-	return v, true
-}
-
-func (r pebbleReader) Scan(lo, hi []byte, fn func(k, v []byte) bool) {
-	it, err := r.db.NewIter(&pebble.IterOptions{LowerBound: lo, UpperBound: hi})
-	if err != nil {
-		panic(err)
-	}
-	defer it.Close()
-	for ok := it.First(); ok && fn(it.Key(), it.Value()); ok = it.Next() {
-	}
-}
-
-func (r pebbleReader) ScanReverse(lo, hi []byte, fn func(k, v []byte) bool) {
-	it, err := r.db.NewIter(&pebble.IterOptions{LowerBound: lo, UpperBound: hi})
-	if err != nil {
-		panic(err)
-	}
-	defer it.Close()
-	for ok := it.Last(); ok && fn(it.Key(), it.Value()); ok = it.Prev() {
-	}
 }

@@ -12,9 +12,11 @@ import (
 type Config struct {
 	FS  vfs.FS
 	Dir string
-	// CacheBytes is the size of the block cache, default 16 MiB.
+	// CacheBytes is the size of the block cache, default 32 MiB.
 	CacheBytes int64
-	// MemTableBytes is how much is collected in memory before it is written as a table, default 16 MiB; two may exist at a time.
+	// RowBytes bounds the single keys that are kept in memory for commands, default 16 MiB.
+	RowBytes int64
+	// MemTableBytes is how much is collected in memory before it is written as a table, default 32 MiB; two may exist at a time.
 	MemTableBytes int64
 	Logger        *slog.Logger
 	// OnFatal is told when Pebble says that it cannot go on. The process must end: nothing more becomes durable.
@@ -30,10 +32,13 @@ func (c *Config) SetDefaults() {
 		c.FS = vfs.Default
 	}
 	if c.CacheBytes == 0 {
-		c.CacheBytes = 16 << 20
+		c.CacheBytes = 32 << 20
+	}
+	if c.RowBytes == 0 {
+		c.RowBytes = 16 << 20
 	}
 	if c.MemTableBytes == 0 {
-		c.MemTableBytes = 16 << 20
+		c.MemTableBytes = 32 << 20
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -54,6 +59,9 @@ func (c *Config) Validate() error {
 	}
 	if c.CacheBytes < 1<<20 {
 		errs = append(errs, fmt.Errorf("state store: a cache of %d bytes is too small: at least %d", c.CacheBytes, 1<<20))
+	}
+	if c.RowBytes < 1<<10 {
+		errs = append(errs, fmt.Errorf("state store: %d bytes of rows are too few: at least %d", c.RowBytes, 1<<10))
 	}
 	if c.MemTableBytes < 1<<20 || c.MemTableBytes > 1<<30 {
 		errs = append(errs, fmt.Errorf("state store: a memtable of %d bytes is out of bounds: %d to %d", c.MemTableBytes, 1<<20, 1<<30))

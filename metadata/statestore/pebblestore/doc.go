@@ -3,8 +3,8 @@
 //
 // # Contract
 //   - Order: batches become visible and durable in the order of their commits, each as a whole.
-//   - Bytes: what is passed in is copied; what Get and Scan hand out is the caller's own and stays as it is.
-//   - Concurrency: a Batch and a View belong to one goroutine; everything else may be called by many.
+//   - Bytes: what is passed in is copied; what Get and Scan hand out stays as it is, and must not be changed.
+//   - Concurrency: a Batch and a View belong to one goroutine, and a space has one writer at a time; everything else may be called by many.
 //   - Failure: Pebble's own log is off, for the Raft log is the log. After a crash the store shows the state after some earlier
 //     commit, never a part of one, so the applied index must be in the same batch as the state. Durable reads only what
 //     no crash can take. A disk that fails a read or a commit panics with *statestore.Failure.

@@ -5,8 +5,6 @@ import (
 	"io"
 
 	"github.com/cockroachdb/pebble/v2"
-
-	"github.com/inkwell-project/inkwell/metadata/statestore"
 )
 
 // source is what a database, a snapshot and an indexed batch have in common.
@@ -33,7 +31,11 @@ func newReader(s source, sp Space) *reader {
 // Get implements statestore.Reader.
 func (r *reader) Get(key []byte) ([]byte, bool) {
 	r.key = append(append(r.key[:0], r.prefix...), key...)
-	value, closer, err := r.source.Get(r.key)
+	return get(r.source, r.key)
+}
+
+func get(s source, key []byte) ([]byte, bool) {
+	value, closer, err := s.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, false
 	}
@@ -80,34 +82,6 @@ func (r *reader) iterate(lo, hi []byte, fn func(key, value []byte) bool, first, 
 
 func (r *reader) full(key []byte) []byte {
 	return append(append(make([]byte, 0, prefixSize+len(key)), r.prefix...), key...)
-}
-
-type tx struct {
-	reader
-	batch *pebble.Batch
-}
-
-var _ statestore.Tx = (*tx)(nil)
-
-// Set implements statestore.Tx.
-func (t *tx) Set(key, value []byte) {
-	t.key = append(append(t.key[:0], t.prefix...), key...)
-	check("set", t.batch.Set(t.key, value, nil))
-}
-
-// Delete implements statestore.Tx.
-func (t *tx) Delete(key []byte) {
-	t.key = append(append(t.key[:0], t.prefix...), key...)
-	check("delete", t.batch.Delete(t.key, nil))
-}
-
-// DeleteRange implements statestore.Tx.
-func (t *tx) DeleteRange(lo, hi []byte) {
-	end := t.end
-	if hi != nil {
-		end = t.full(hi)
-	}
-	check("delete range", t.batch.DeleteRange(t.full(lo), end, nil))
 }
 
 // durable reads what tables on disk hold, and nothing of the tables in memory.

@@ -1,13 +1,13 @@
 package pebblestore
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -17,8 +17,10 @@ import (
 
 // Store is one node's database.
 type Store struct {
-	db   *pebble.DB
-	full *fullDisk
+	db      *pebble.DB
+	full    *fullDisk
+	rows    rows
+	batches sync.Pool // of *Batch
 }
 
 // Space is one kind of data of one group.
@@ -50,7 +52,10 @@ func Open(cfg Config) (*Store, error) {
 		DisableWAL:         true, // the Raft log is the log
 		FormatMajorVersion: pebble.FormatNewest,
 		MaxOpenFiles:       256,
-		Logger:             log,
+		// A coordinator writes far more than it reads, and its rows spare it most reads: tables wait longer than by default until they are merged.
+		L0CompactionThreshold: 8,
+		L0StopWritesThreshold: 32,
+		Logger:                log,
 		EventListener: &pebble.EventListener{
 			// Without this Pebble ends the process at the first damaged block, whoever's it is.
 			DataCorruption: func(info pebble.DataCorruptionInfo) {
@@ -73,7 +78,9 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state store in %s: %w", cfg.Dir, err)
 	}
-	return &Store{db: db, full: full}, nil
+	s := &Store{db: db, full: full}
+	s.rows.init(cfg.RowBytes)
+	return s, nil
 }
 
 // Flush makes everything that was committed before durable.
@@ -145,50 +152,19 @@ type View struct{ snapshot *pebble.Snapshot }
 // Reader reads one space.
 func (v *View) Reader(sp Space) statestore.Reader { return newReader(v.snapshot, sp) }
 
-// NewBatch begins a batch. It must be committed or dropped.
-func (s *Store) NewBatch() *Batch { return &Batch{batch: s.db.NewIndexedBatch()} }
-
-// Batch collects changes of any spaces, and reads its own writes.
-type Batch struct{ batch *pebble.Batch }
-
-// Tx is the batch as seen by the owner of sp.
-func (b *Batch) Tx(sp Space) statestore.Tx {
-	return &tx{reader: *newReader(b.batch, sp), batch: b.batch}
-}
-
-// DeleteGroup deletes everything of a group, in all its spaces.
-func (b *Batch) DeleteGroup(group uint64) {
-	lo := binary.BigEndian.AppendUint64(nil, group)
-	hi := binary.BigEndian.AppendUint64(nil, group+1)
-	if group == math.MaxUint64 {
-		hi = bytes.Repeat([]byte{0xff}, prefixSize+1)
-	}
-	check("delete a group", b.batch.DeleteRange(lo, hi, nil))
-}
-
 // Excise deletes everything of a group whose files are damaged. DeleteGroup would leave them to compactions, which must read them to the end.
 func (s *Store) Excise(ctx context.Context, group uint64) error {
-	span := pebble.KeyRange{Start: binary.BigEndian.AppendUint64(nil, group), End: binary.BigEndian.AppendUint64(nil, group+1)}
-	if group == math.MaxUint64 {
-		span.End = bytes.Repeat([]byte{0xff}, prefixSize+1)
-	}
-	if err := s.db.Excise(ctx, span); err != nil {
+	deleted := groupRange(group)
+	defer func() {
+		s.rows.mu.Lock()
+		defer s.rows.mu.Unlock()
+		s.rows.forget(deleted)
+	}()
+	if err := s.db.Excise(ctx, pebble.KeyRange{Start: deleted.lo, End: deleted.hi}); err != nil {
 		return fmt.Errorf("state store: free the damaged state of group %d: %w", group, err)
 	}
 	return nil
 }
-
-// Len is the size of the batch in bytes.
-func (b *Batch) Len() int { return b.batch.Len() }
-
-// Commit makes the changes visible as a whole.
-func (b *Batch) Commit() {
-	check("commit", b.batch.Commit(pebble.NoSync))
-	check("close a batch", b.batch.Close())
-}
-
-// Drop forgets the changes.
-func (b *Batch) Drop() { check("close a batch", b.batch.Close()) }
 
 func check(op string, err error) {
 	if err != nil && !errors.Is(err, pebble.ErrNotFound) {
