@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Bucket holds one cluster to a rate; one second's worth may come at once. What costs more than that goes through when the bucket is not empty and is paid for by those
-// behind it. The zero Bucket lets everything through.
+// Bucket holds one cluster to a rate; a tenth of a second's worth may come at once, so that a neighbour does not feel it. What costs more than that goes through when the
+// bucket is not empty and is paid for by those behind it. The zero Bucket lets everything through.
 type Bucket struct {
 	rate atomic.Int64 // per second; 0 is no limit
 
@@ -25,12 +25,12 @@ func (b *Bucket) SetRate(rate int64, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if old := b.rate.Swap(rate); old == 0 {
-		b.tokens, b.last = float64(rate), now
+		b.tokens, b.last = atOnce(rate), now
 		return
 	} else {
 		b.refill(old, now)
 	}
-	b.tokens = min(b.tokens, float64(rate))
+	b.tokens = min(b.tokens, atOnce(rate))
 }
 
 // Take spends n, at most maxWait in advance: ok says whether it did, and wait how long the caller has to wait before it goes on.
@@ -65,9 +65,12 @@ func (b *Bucket) GiveBack(n int64) {
 // refill is called with mu. A clock that went back gives nothing.
 func (b *Bucket) refill(rate int64, now time.Time) {
 	if passed := now.Sub(b.last); passed > 0 {
-		b.tokens = min(b.tokens+passed.Seconds()*float64(rate), float64(rate))
+		b.tokens = min(b.tokens+passed.Seconds()*float64(rate), atOnce(rate))
 		b.last = now
 	} else if passed < 0 {
 		b.last = now
 	}
 }
+
+// atOnce is what a full bucket holds.
+func atOnce(rate int64) float64 { return max(1, float64(rate)/10) }

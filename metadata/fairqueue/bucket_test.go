@@ -18,17 +18,17 @@ func TestABucketHoldsToItsRate(t *testing.T) {
 		}
 	}
 	take(0, 1<<40, 0, true) // no limit yet
-	b.SetRate(10, at(0))
+	b.SetRate(100, at(0))
 	take(0, 9, 0, true)
-	take(0, 25, 0, true) // one is left: the rest is paid for by who comes next
-	take(0, 1, 2500*time.Millisecond, false)
-	take(2000, 1, 500*time.Millisecond, true) // spent in advance
-	take(2000, 1, 600*time.Millisecond, false)
+	take(0, 75, 0, true) // one is left: the rest is paid for by who comes next
+	take(0, 1, 750*time.Millisecond, false)
+	take(250, 1, 500*time.Millisecond, true) // spent in advance
+	take(250, 1, 510*time.Millisecond, false)
 	b.GiveBack(1)
-	take(2100, 1, 400*time.Millisecond, true)
-	take(1000, 1, 500*time.Millisecond, true)    // a clock that went back is not paid for
-	take(100_000, 10, 0, true)                   // one second's worth at once
-	take(100_000, 1, 100*time.Millisecond, true) // and no more
+	take(260, 1, 490*time.Millisecond, true)
+	take(100, 1, 500*time.Millisecond, true)    // a clock that went back is not paid for
+	take(100_000, 10, 0, true)                  // a tenth of a second's worth at once
+	take(100_000, 1, 10*time.Millisecond, true) // and no more
 	b.SetRate(0, at(100_000))
 	take(100_000, 1<<40, 0, true)
 }
@@ -54,7 +54,7 @@ func TestABucketsRate(t *testing.T) {
 			} else {
 				last = at
 			}
-			if most := float64(rate)*(last.Sub(time.Unix(0, 0)).Seconds()+1) + 50; float64(through) > most {
+			if most := float64(rate)*(last.Sub(time.Unix(0, 0)).Seconds()+0.1) + 51; float64(through) > most {
 				t.Fatalf("%d went through by %v, at most %v may", through, last, most)
 			}
 			through += n
