@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/inkwell-project/inkwell/bench/load"
 )
 
 const recordBytes = 1024
@@ -82,14 +84,14 @@ type run struct {
 
 // withCPU runs step and stores the server's CPU seconds per GB (10^9 bytes) of records.
 func (r *run) withCPU(name string, records int, step func() error) error {
-	before, err := r.process.cpu()
+	before, err := load.CPUTime(r.process.cmd.Process.Pid)
 	if err != nil {
 		return err
 	}
 	if err := step(); err != nil {
 		return err
 	}
-	after, err := r.process.cpu()
+	after, err := load.CPUTime(r.process.cmd.Process.Pid)
 	if err != nil {
 		return err
 	}
@@ -163,7 +165,8 @@ func (r *run) oneAtATime() error {
 	return err
 }
 
-func (r *run) peak() (err error) {
-	r.values["peak RSS"], err = r.process.peakMB()
+func (r *run) peak() error {
+	bytes, err := load.PeakRSS(r.process.cmd.Process.Pid)
+	r.values["peak RSS"] = float64(bytes) / 1e6
 	return err
 }

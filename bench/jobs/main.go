@@ -5,9 +5,7 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 
 	"github.com/inkwell-project/inkwell/bench/load"
@@ -17,34 +15,18 @@ import (
 var (
 	megabytes = flag.Int64("megabytes", 4000, "bytes of history, in 10^6")
 	day       = flag.Bool("day", true, "simulate 24 h of commits and merges, too, which takes minutes")
-	results   = flag.String("results", "", "folder that the table is saved in; empty for none")
-	readme    = flag.String("readme", "", "README whose table is replaced; empty for none")
 )
 
-func main() {
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "jobs:", err)
-		os.Exit(1)
-	}
-}
+func main() { load.Main("bench-jobs", measure) }
 
-func run(ctx context.Context) error {
-	var rows []load.Row
-	more, err := history(ctx)
-	if err != nil {
-		return err
-	}
-	rows = append(rows, more...)
-	if *day {
-		if more, err = simulatedDay(ctx); err != nil {
-			return err
-		}
+func measure(ctx context.Context) (load.Table, error) {
+	rows, err := history(ctx)
+	if err == nil && *day {
+		var more []load.Row
+		more, err = simulatedDay(ctx)
 		rows = append(rows, more...)
 	}
-	return load.Publish(load.Table("Compaction Jobs", rows), "bench-jobs", *results, *readme)
+	return load.Table{Title: "Compaction Jobs", Rows: rows}, err
 }
 
 // history is one data folder through all measurements that need a server: filled without merging, then merged under the eyes of a producer, then merged with one core,

@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"time"
 
@@ -17,49 +16,39 @@ import (
 
 var (
 	putLatency = flag.Duration("put-latency", 100*time.Millisecond, "what each PUT takes longer")
-	results    = flag.String("results", "", "folder that the table is saved in; empty for none")
-	readme     = flag.String("readme", "", "README whose table is replaced; empty for none")
 	duration   = flag.Duration("duration", 10*time.Second, "length of each measurement")
 )
 
-func main() {
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "latency:", err)
-		os.Exit(1)
-	}
-}
+func main() { load.Main("bench-latency", measure) }
 
-func run(ctx context.Context) (err error) {
+func measure(ctx context.Context) (table load.Table, err error) {
+	table.Title = fmt.Sprintf("store with %s PUTs", *putLatency)
 	binary, err := servers.Build(ctx)
 	if err != nil {
-		return err
+		return table, err
 	}
 	dir, err := os.MkdirTemp("", "inkwell-latency-")
 	if err != nil {
-		return err
+		return table, err
 	}
 	defer os.RemoveAll(dir)
 	server, err := servers.StartInkwell(ctx, binary, servers.Options{
 		Dir: dir, Store: fmt.Sprintf("file://%s?faulty_put_latency=%s", filepath.Join(dir, "objects"), *putLatency),
 	})
 	if err != nil {
-		return err
+		return table, err
 	}
 	defer func() {
 		if stopErr := server.Stop(); err == nil {
 			err = stopErr
 		}
 	}()
-	var rows []load.Row
-	for _, measure := range []func(context.Context, *servers.Server) ([]load.Row, error){steady, pipelined, idle} {
-		more, err := measure(ctx, server)
+	for _, part := range []func(context.Context, *servers.Server) ([]load.Row, error){steady, pipelined, idle} {
+		more, err := part(ctx, server)
 		if err != nil {
-			return err
+			return table, err
 		}
-		rows = append(rows, more...)
+		table.Rows = append(table.Rows, more...)
 	}
-	return load.Publish(load.Table(fmt.Sprintf("store with %s PUTs", *putLatency), rows), "bench-latency", *results, *readme)
+	return table, nil
 }

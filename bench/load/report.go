@@ -1,9 +1,12 @@
 package load
 
 import (
+	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -13,20 +16,44 @@ import (
 // Row is one line of a table of figures.
 type Row struct{ Figure, Measured, Target string }
 
-// Table is Markdown.
-func Table(title string, rows []Row) string {
+// Table is what a benchmark measured.
+type Table struct {
+	Title string
+	Rows  []Row
+	Part  bool // of what there is to measure: it is printed and does not take the place of a whole one
+}
+
+// String is the table in Markdown.
+func (t Table) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "| %s | measured | target |\n|---|---|---|\n", title)
-	for _, r := range rows {
+	fmt.Fprintf(&b, "| %s | measured | target |\n|---|---|---|\n", t.Title)
+	for _, r := range t.Rows {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", r.Figure, r.Measured, r.Target)
 	}
 	return b.String()
 }
 
-// Publish prints a table, and unless results is empty saves it there with the machine's description and puts it into the README between its name's markers.
-func Publish(table, name, results, readme string) error {
-	fmt.Print(table)
-	if results == "" {
+// Main is the main function of a benchmark that makes one table. It adds the flags that say where the table goes; an interrupt ends ctx.
+func Main(name string, measure func(ctx context.Context) (Table, error)) {
+	results := flag.String("results", "", "folder that the table is saved in; empty for none")
+	readme := flag.String("readme", "", "README whose table is replaced; empty for none")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	table, err := measure(ctx)
+	if err == nil {
+		err = publish(table, name, *results, *readme)
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		os.Exit(1)
+	}
+}
+
+// publish prints a table, and unless results is empty saves it there with the machine's description and puts it into the README between its name's markers.
+func publish(t Table, name, results, readme string) error {
+	fmt.Print(t)
+	if results == "" || t.Part {
 		return nil
 	}
 	now := time.Now().UTC()
@@ -34,14 +61,14 @@ func Publish(table, name, results, readme string) error {
 	if err := os.MkdirAll(results, 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(path, fmt.Appendf(nil, "# %s, %s\n\n%s.\n\n%s", name, now.Format("2006-01-02"), Machine(), table), 0o644); err != nil {
+	if err := os.WriteFile(path, fmt.Appendf(nil, "# %s, %s\n\n%s.\n\n%s", name, now.Format("2006-01-02"), Machine(), t), 0o644); err != nil {
 		return err
 	}
 	fmt.Println("\nsaved in", path)
 	if readme == "" {
 		return nil
 	}
-	return UpdateReadme(readme, name, fmt.Sprintf("%s ([results](%s)):\n\n%s", Machine(), path, table))
+	return UpdateReadme(readme, name, fmt.Sprintf("%s ([results](%s)):\n\n%s", Machine(), path, t))
 }
 
 // UpdateReadme replaces what is between <!-- NAME:begin --> and <!-- NAME:end -->.

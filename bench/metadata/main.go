@@ -6,8 +6,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
 	"time"
@@ -22,8 +20,6 @@ var (
 	kills       = flag.Int("kills", 12, "leaders to kill")
 	clusters    = flag.Int("clusters", 100, "idle clusters")
 	coordinates = flag.Int("coordinates", 1_000_000, "coordinates on the disk of the node that starts")
-	results     = flag.String("results", "", "folder that the table is saved in; empty for none")
-	readme      = flag.String("readme", "", "README whose table is replaced; empty for none")
 )
 
 // measurements begin each with empty folders. One that ends in an error leaves no table.
@@ -39,40 +35,29 @@ var measurements = []struct {
 	{"start", 1, start},
 }
 
-func main() {
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "metadata:", err)
-		os.Exit(1)
-	}
-}
+func main() { load.Main("bench-metadata", measure) }
 
-func run(ctx context.Context) error {
+func measure(ctx context.Context) (table load.Table, err error) {
+	table.Title, table.Part = "A Metadata cluster of three nodes", *only != ""
 	wanted, err := chosen(*only)
 	if err != nil {
-		return err
+		return table, err
 	}
 	binary, err := servers.Build(ctx)
 	if err != nil {
-		return err
+		return table, err
 	}
-	var rows []load.Row
 	for _, m := range measurements {
 		if !slices.Contains(wanted, m.name) {
 			continue
 		}
 		more, err := inWorld(ctx, binary, m.nodes, m.run)
 		if err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
+			return table, fmt.Errorf("%s: %w", m.name, err)
 		}
-		rows = append(rows, more...)
+		table.Rows = append(table.Rows, more...)
 	}
-	if *only != "" { // a part does not replace the whole
-		*results = ""
-	}
-	return load.Publish(load.Table("A Metadata cluster of three nodes", rows), "bench-metadata", *results, *readme)
+	return table, nil
 }
 
 // chosen are the names in only, or all.

@@ -93,10 +93,7 @@ func (i image) WaitFor(ctx context.Context, offset int64) error {
 }
 
 func forwarder(i Image, steps ...step) (*Forwarder, *script) {
-	s := &script{}
-	for _, st := range steps {
-		s.steps = append(s.steps, st)
-	}
+	s := &script{steps: steps}
 	return New(Config{Metadata: s, Image: i, Clock: clock.System, Jitter: func() float64 { return 0.5 }, Logger: slog.New(slog.DiscardHandler)}), s
 }
 
@@ -154,7 +151,7 @@ func TestRepeatingIsPacedAndEnds(t *testing.T) {
 		if s.calls < 30 || s.calls > 50 {
 			t.Errorf("%d calls in 30 s", s.calls)
 		}
-		f, s = forwarder(image{}, says(kerr.NotCoordinator))
+		f, _ = forwarder(image{}, says(kerr.NotCoordinator))
 		resp, err := f.Forward(t.Context(), heartbeat, 0)
 		if err != nil || resp.Response.(*kmsg.HeartbeatResponse).ErrorCode != kerr.NotCoordinator.Code {
 			t.Errorf("when the time is over the client is told what the coordinator said: %v", err)

@@ -74,15 +74,13 @@ func TestConfigsSayWhatIsKept(t *testing.T) {
 	c := newHandlers(t, 9192)
 	req := kmsg.NewPtrDescribeConfigsRequest()
 	req.Version = 4
-	for _, r := range []kmsg.DescribeConfigsRequestResource{
+	req.Resources = []kmsg.DescribeConfigsRequestResource{
 		{ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: topics.ClusterMetadata},
 		{ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: topics.BatchCoordinates("c")},
 		{ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: topics.BatchCoordinates("c"), ConfigNames: []string{"retention.ms"}},
 		{ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: "other"},
 		{ResourceType: kmsg.ConfigResourceTypeBroker, ResourceName: "1"},
 		{ResourceType: kmsg.ConfigResourceTypeBroker, ResourceName: "2"},
-	} {
-		req.Resources = append(req.Resources, r)
 	}
 	var got []string
 	for _, r := range ask[*kmsg.DescribeConfigsResponse](c, admin, req).Resources {

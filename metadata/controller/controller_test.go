@@ -212,11 +212,9 @@ func TestDeleteTopics(t *testing.T) {
 	created := r.create(false, newTopic("a", 1, 1), newTopic("b", 1, 1), newTopic("c", 1, 1))
 	req := kmsg.NewPtrDeleteTopicsRequest()
 	req.Version = 6
-	for _, d := range []kmsg.DeleteTopicsRequestTopic{
+	req.Topics = []kmsg.DeleteTopicsRequestTopic{
 		{Topic: kmsg.StringPtr("a")}, {TopicID: created.Topics[1].TopicID}, {Topic: kmsg.StringPtr("gone")}, {TopicID: [16]byte{99}}, {},
 		{Topic: kmsg.StringPtr("c")}, {TopicID: created.Topics[2].TopicID}, {Topic: kmsg.StringPtr("c"), TopicID: [16]byte{1}},
-	} {
-		req.Topics = append(req.Topics, d)
 	}
 	resp := ask[*kmsg.DeleteTopicsResponse](r, req)
 	for i, want := range []*kerr.Error{nil, nil, kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InvalidRequest, kerr.InvalidRequest, kerr.InvalidRequest, kerr.InvalidRequest} {

@@ -103,33 +103,35 @@ func (m *Machine) grantDelete(c *GrantWork) (lease, bool) {
 }
 
 func (m *Machine) grantGroup(newest bool) (lease, bool) {
-	for _, e := range m.due(classCommits, 1, newest) {
-		id := e.number()
-		g, ok := m.group(id)
-		if !ok {
-			panic(&Damaged{"group of commits"})
-		}
-		m.unschedule(classCommits, e.subject, &g.task)
-		g.task.attempts++
-		m.putGroup(id, &g)
-		return lease{class: classCommits, attempt: g.task.attempts, number: id}, true
+	due := m.due(classCommits, 1, newest)
+	if len(due) == 0 {
+		return lease{}, false
 	}
-	return lease{}, false
+	id := due[0].number()
+	g, ok := m.group(id)
+	if !ok {
+		panic(&Damaged{"group of commits"})
+	}
+	m.unschedule(classCommits, due[0].subject, &g.task)
+	g.task.attempts++
+	m.putGroup(id, &g)
+	return lease{class: classCommits, attempt: g.task.attempts, number: id}, true
 }
 
 func (m *Machine) grantSweep() (lease, bool) {
-	for _, e := range m.due(classSweep, 1, false) {
-		epoch := e.number()
-		s, ok := m.sweep(epoch)
-		if !ok {
-			panic(&Damaged{"sweep"})
-		}
-		m.unschedule(classSweep, e.subject, &s.task)
-		s.task.attempts++
-		m.putSweep(epoch, &s)
-		return lease{class: classSweep, attempt: s.task.attempts, number: epoch}, true
+	due := m.due(classSweep, 1, false)
+	if len(due) == 0 {
+		return lease{}, false
 	}
-	return lease{}, false
+	epoch := due[0].number()
+	s, ok := m.sweep(epoch)
+	if !ok {
+		panic(&Damaged{"sweep"})
+	}
+	m.unschedule(classSweep, due[0].subject, &s.task)
+	s.task.attempts++
+	m.putSweep(epoch, &s)
+	return lease{class: classSweep, attempt: s.task.attempts, number: epoch}, true
 }
 
 // grantRuns leases the merge of one partition that has enough for an object of its own, or of several small ones together. One that failed before

@@ -46,8 +46,8 @@ func (w *world) drain() {
 	for _, e := range w.g.Effects() {
 		switch e := e.(type) {
 		case Answer:
-			cl := w.open[e.Request]
-			if cl == nil {
+			cl, ok := w.open[e.Request]
+			if !ok {
 				w.t.Fatalf("request %d answered twice or never asked", e.Request)
 			}
 			delete(w.open, e.Request)
