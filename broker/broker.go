@@ -17,6 +17,7 @@ import (
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/listener"
 	"github.com/inkwell-project/inkwell/rpc"
+	"github.com/inkwell-project/inkwell/topics"
 )
 
 // Broker is one Inkless broker.
@@ -71,11 +72,11 @@ func New(ctx context.Context, cfg Config) (b *Broker, err error) {
 	pool := new(slab.Pool)
 	cache := cfg.Cache
 	cache.Cluster, cache.Clock, cache.Logger, cache.Registerer = cluster.Cluster, cfg.Clock, cfg.Logger, cfg.Registerer
-	if b.cache, err = cachemanager.New(cache, cachemanager.Deps{Bucket: cfg.Spent.Bucket(cfg.Bucket, "fetch"), Coordinator: cfg.Metadata, Buffers: pool, Untold: b.untold}); err != nil {
+	if b.cache, err = cachemanager.New(cache, cachemanager.Deps{Bucket: cfg.Spent.Bucket(cfg.Bucket, "fetch"), Coordinator: cfg.Metadata, Buffers: pool, Untold: b.untold, Read: b.read}); err != nil {
 		return nil, err
 	}
 	puts := putbudget.New(cfg.Clock, cfg.PutsPerSecond)
-	b.costs = &costs{broker: cfg.ID, spent: cfg.Spent, reporter: cfg.Metadata, image: b.image.Image, clock: cfg.Clock, log: cfg.Logger, topics: map[string]int64{}}
+	b.costs = &costs{broker: cfg.ID, spent: cfg.Spent, reporter: cfg.Metadata, image: b.image.Image, clock: cfg.Clock, log: cfg.Logger, topics: map[string]topics.TopicBytes{}}
 	if err := b.register(ctx, cluster, forwarder, puts); err != nil {
 		return nil, err
 	}
@@ -86,7 +87,7 @@ func New(ctx context.Context, cfg Config) (b *Broker, err error) {
 	})
 	jobs := compaction.Config{
 		Cluster: cluster.Cluster, Broker: cfg.ID, BrokerEpoch: b.epochs.number, Coordinators: cluster.BatchCoordinators, Work: cfg.Metadata, Objects: cfg.Metadata, Bucket: cfg.Spent.Bucket(cfg.Bucket, "jobs"),
-		NextObject: b.epochs.nextObject, Settings: cfg.Jobs,
+		NextObject: b.epochs.nextObject, Settings: cfg.Jobs, TookOn: b.costs.tookOn,
 		Clock: cfg.Clock, Jitter: cfg.jitter(), Logger: cfg.Logger, Registerer: cfg.Registerer,
 	}
 	if puts != nil {
@@ -168,6 +169,9 @@ func (b *Broker) untold(coordinator int32, object kafka.ObjectID) <-chan struct{
 	}
 	return nil
 }
+
+// read puts what a fetch got from the store to its topic's account.
+func (b *Broker) read(topic kafka.TopicID, bytes int64) { b.costs.read(topic, bytes) } // nobody fetches before costs is made
 
 // Address is what clients are told.
 func (b *Broker) Address() HostPort { return b.cfg.Advertised }

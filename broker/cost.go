@@ -14,6 +14,7 @@ import (
 	"github.com/inkwell-project/inkwell/broker/batchprocessor"
 	"github.com/inkwell-project/inkwell/clusterimage"
 	"github.com/inkwell-project/inkwell/internal/clock"
+	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/objectstorage"
 	"github.com/inkwell-project/inkwell/rpc"
 	"github.com/inkwell-project/inkwell/topics"
@@ -43,8 +44,8 @@ type costs struct {
 	ended    bool                  // another process has this broker id
 
 	mu     sync.Mutex // guards topics and others
-	topics map[string]int64
-	others int64
+	topics map[string]topics.TopicBytes
+	others topics.TopicBytes
 }
 
 func (c *costs) start() {
@@ -95,7 +96,7 @@ func (c *costs) account() (a topics.StorageAccount) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(c.topics)) {
-		a.Topics = append(a.Topics, topics.TopicBytes{Name: name, Bytes: c.topics[name]})
+		a.Topics = append(a.Topics, c.topics[name])
 	}
 	a.OtherTopics = c.others
 	return a
@@ -107,26 +108,43 @@ func equalAccounts(a, b *topics.StorageAccount) bool {
 
 // wrote counts what producers wrote to each topic.
 func (c *costs) wrote(o *batchprocessor.CommittedObject) {
-	image := c.image()
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	for i := range o.Segments {
 		s := &o.Segments[i]
 		bytes := int64(0)
 		for j := range s.Runs {
 			bytes += int64(s.Runs[j].Coordinate.Bytes)
 		}
-		topic, found := image.TopicByID(s.Partition.ID)
-		if !found { // it is deleted by now
-			c.others += bytes
-			continue
-		}
-		if _, has := c.topics[topic.Name]; !has && len(c.topics) >= topics.MaxAccountTopics {
-			c.others += bytes
-			continue
-		}
-		c.topics[topic.Name] += bytes
+		c.add(s.Partition.ID, topics.TopicBytes{Bytes: bytes})
 	}
+}
+
+// read counts what fetches got from the store for a topic.
+func (c *costs) read(topic kafka.TopicID, bytes int64) { c.add(topic, topics.TopicBytes{Read: bytes}) }
+
+// tookOn counts what jobs took on of a topic.
+func (c *costs) tookOn(kind rpc.WorkKind, topic kafka.TopicID, bytes int64) {
+	switch kind {
+	case rpc.WorkMerge:
+		c.add(topic, topics.TopicBytes{Merged: bytes})
+	case rpc.WorkCompactKeys:
+		c.add(topic, topics.TopicBytes{Compacted: bytes})
+	}
+}
+
+func (c *costs) add(id kafka.TopicID, more topics.TopicBytes) {
+	topic, found := c.image().TopicByID(id)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if found {
+		sum, has := c.topics[topic.Name]
+		if has || len(c.topics) < topics.MaxAccountTopics {
+			sum.Name = topic.Name
+			sum.Add(more)
+			c.topics[topic.Name] = sum
+			return
+		}
+	}
+	c.others.Add(more) // of a topic that is deleted by now, too
 }
 
 // costSink counts what is committed on its way to the cache.

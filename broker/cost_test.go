@@ -14,6 +14,7 @@ import (
 	"github.com/inkwell-project/inkwell/internal/clock"
 	"github.com/inkwell-project/inkwell/objectstorage"
 	"github.com/inkwell-project/inkwell/rpc"
+	"github.com/inkwell-project/inkwell/topics"
 )
 
 // costController keeps what it is told and answers what the test says.
@@ -42,11 +43,11 @@ func (c *costController) answers(err error) {
 func TestCostReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		to := &costController{}
-		c := &costs{broker: 1, epoch: 7, spent: new(objectstorage.Account), reporter: to, clock: clock.System, log: slog.New(slog.DiscardHandler), topics: map[string]int64{}}
+		c := &costs{broker: 1, epoch: 7, spent: new(objectstorage.Account), reporter: to, clock: clock.System, log: slog.New(slog.DiscardHandler), topics: map[string]topics.TopicBytes{}}
 		c.start()
 		wrote := func(total int64) {
 			c.mu.Lock()
-			c.topics["orders"] = total
+			c.topics["orders"] = topics.TopicBytes{Name: "orders", Bytes: total}
 			c.mu.Unlock()
 		}
 		want := func(count int, sequence, bytes int64) {

@@ -19,8 +19,8 @@ const (
 type StorageAccount struct {
 	Uses   []StorageUse // sorted by purpose and kind
 	Topics []TopicBytes // sorted by name
-	// OtherTopics is what the topics wrote that found no place among MaxAccountTopics.
-	OtherTopics int64
+	// OtherTopics sums the topics that found no place among MaxAccountTopics; it has no name.
+	OtherTopics TopicBytes
 }
 
 // StorageUse sums requests of one purpose (flush, merge …) and kind (put, get, list, delete).
@@ -29,20 +29,39 @@ type StorageUse struct {
 	Requests, Bytes int64
 }
 
-// TopicBytes is what producers wrote to a topic: batches as they were committed, duplicates not counted.
+// TopicBytes is what was written and read for a topic.
 type TopicBytes struct {
 	Name  string
-	Bytes int64
+	Bytes int64 // that producers wrote: batches as they were committed, duplicates not counted
+	// Read is what fetches got from the store for it; what they found in memory is not in it.
+	Read int64
+	// Merged and Compacted are of the topic's batches that jobs of these kinds took on, each attempt counted.
+	Merged, Compacted int64
 }
 
-// Written is what producers wrote.
-func (a *StorageAccount) Written() int64 {
+// Add sums up, but for the name.
+func (t *TopicBytes) Add(more TopicBytes) {
+	t.Bytes += more.Bytes
+	t.Read += more.Read
+	t.Merged += more.Merged
+	t.Compacted += more.Compacted
+}
+
+func (t *TopicBytes) all() int64 { return t.Bytes + t.Read + t.Merged + t.Compacted }
+
+func (t *TopicBytes) negative() bool { return min(t.Bytes, t.Read, t.Merged, t.Compacted) < 0 }
+
+// Total is the sum over all topics.
+func (a *StorageAccount) Total() TopicBytes {
 	sum := a.OtherTopics
 	for _, t := range a.Topics {
-		sum += t.Bytes
+		sum.Add(t)
 	}
 	return sum
 }
+
+// Written is what producers wrote.
+func (a *StorageAccount) Written() int64 { return a.Total().Bytes }
 
 // Validate refuses what Add could not keep small or right.
 func (a *StorageAccount) Validate() error {
@@ -51,8 +70,8 @@ func (a *StorageAccount) Validate() error {
 		return fmt.Errorf("%d purposes and kinds, at most %d are kept", len(a.Uses), MaxAccountUses)
 	case len(a.Topics) > MaxAccountTopics:
 		return fmt.Errorf("%d topics, at most %d are kept", len(a.Topics), MaxAccountTopics)
-	case a.OtherTopics < 0:
-		return fmt.Errorf("%d bytes of other topics", a.OtherTopics)
+	case a.OtherTopics.negative() || a.OtherTopics.Name != "":
+		return fmt.Errorf("bytes of other topics are %+v", a.OtherTopics)
 	}
 	for _, u := range a.Uses {
 		if u.Requests < 0 || u.Bytes < 0 || len(u.Purpose) > 64 || len(u.Kind) > 64 {
@@ -60,37 +79,38 @@ func (a *StorageAccount) Validate() error {
 		}
 	}
 	for _, t := range a.Topics {
-		if t.Bytes < 0 || len(t.Name) > 249 {
-			return fmt.Errorf("%d bytes of topic %.249q", t.Bytes, t.Name)
+		if t.negative() || len(t.Name) > 249 {
+			return fmt.Errorf("bytes of topic %.249q are %d written, %d read, %d merged, %d compacted", t.Name, t.Bytes, t.Read, t.Merged, t.Compacted)
 		}
 	}
 	return nil
 }
 
-// Add sums up. Of more than MaxAccountTopics topics those that wrote most keep their names.
+// Add sums up. Of more than MaxAccountTopics topics those with most bytes keep their names.
 func (a *StorageAccount) Add(more *StorageAccount) {
 	type use struct{ purpose, kind string }
-	uses, byName := map[use]StorageUse{}, map[string]int64{}
+	uses, byName := map[use]StorageUse{}, map[string]TopicBytes{}
 	for _, from := range []*StorageAccount{a, more} {
 		for _, u := range from.Uses {
 			sum := uses[use{u.Purpose, u.Kind}]
 			uses[use{u.Purpose, u.Kind}] = StorageUse{u.Purpose, u.Kind, sum.Requests + u.Requests, sum.Bytes + u.Bytes}
 		}
 		for _, t := range from.Topics {
-			byName[t.Name] += t.Bytes
+			sum := byName[t.Name]
+			sum.Name = t.Name
+			sum.Add(t)
+			byName[t.Name] = sum
 		}
 	}
-	sum := StorageAccount{OtherTopics: a.OtherTopics + more.OtherTopics}
+	sum := StorageAccount{OtherTopics: a.OtherTopics}
+	sum.OtherTopics.Add(more.OtherTopics)
 	sum.Uses = slices.SortedFunc(maps.Values(uses), func(x, y StorageUse) int {
 		return cmp.Or(cmp.Compare(x.Purpose, y.Purpose), cmp.Compare(x.Kind, y.Kind))
 	})
-	for name, bytes := range byName {
-		sum.Topics = append(sum.Topics, TopicBytes{name, bytes})
-	}
-	slices.SortFunc(sum.Topics, func(x, y TopicBytes) int { return cmp.Or(cmp.Compare(y.Bytes, x.Bytes), cmp.Compare(x.Name, y.Name)) })
+	sum.Topics = slices.SortedFunc(maps.Values(byName), func(x, y TopicBytes) int { return cmp.Or(cmp.Compare(y.all(), x.all()), cmp.Compare(x.Name, y.Name)) })
 	if len(sum.Topics) > MaxAccountTopics {
 		for _, t := range sum.Topics[MaxAccountTopics:] {
-			sum.OtherTopics += t.Bytes
+			sum.OtherTopics.Add(t)
 		}
 		sum.Topics = sum.Topics[:MaxAccountTopics]
 	}
@@ -109,11 +129,14 @@ func (a *StorageAccount) Append(b []byte) []byte {
 		})
 	}
 	for _, t := range a.Topics {
-		b = wire.AppendMessage(b, 2, func(b []byte) []byte {
-			return wire.AppendSint(wire.AppendString(b, 1, t.Name), 2, t.Bytes)
-		})
+		b = wire.AppendMessage(b, 2, t.append)
 	}
-	return wire.AppendSint(b, 3, a.OtherTopics)
+	b = wire.AppendSint(b, 3, a.OtherTopics.Bytes)
+	others := a.OtherTopics
+	if others.Bytes = 0; others == (TopicBytes{}) {
+		return b
+	}
+	return wire.AppendMessage(b, 4, others.append)
 }
 
 // Decode reads what Append wrote.
@@ -129,7 +152,9 @@ func (a *StorageAccount) Decode(d *wire.Decoder) error {
 			d.Embedded(t.decode)
 			a.Topics = append(a.Topics, t)
 		case 3:
-			a.OtherTopics = d.Sint()
+			a.OtherTopics.Bytes = d.Sint()
+		case 4:
+			d.Embedded(a.OtherTopics.decode)
 		}
 	}
 	return d.Err()
@@ -151,6 +176,14 @@ func (u *StorageUse) decode(d *wire.Decoder) error {
 	return d.Err()
 }
 
+func (t *TopicBytes) append(b []byte) []byte {
+	b = wire.AppendString(b, 1, t.Name)
+	b = wire.AppendSint(b, 2, t.Bytes)
+	b = wire.AppendSint(b, 3, t.Read)
+	b = wire.AppendSint(b, 4, t.Merged)
+	return wire.AppendSint(b, 5, t.Compacted)
+}
+
 func (t *TopicBytes) decode(d *wire.Decoder) error {
 	for d.Next() {
 		switch d.Field() {
@@ -158,6 +191,12 @@ func (t *TopicBytes) decode(d *wire.Decoder) error {
 			t.Name = d.String()
 		case 2:
 			t.Bytes = d.Sint()
+		case 3:
+			t.Read = d.Sint()
+		case 4:
+			t.Merged = d.Sint()
+		case 5:
+			t.Compacted = d.Sint()
 		}
 	}
 	return d.Err()

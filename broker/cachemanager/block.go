@@ -20,6 +20,7 @@ type block struct {
 	c          *cache
 	object     kafka.ObjectID
 	pool       poolName
+	topic      kafka.TopicID // that is read for, though others may find what they need in it
 	uploaded   bool
 	start, end int64 // the range of the object; 0 for an upload
 	bytes      int64 // what it counts in its pool's lists
@@ -94,12 +95,20 @@ func (b *block) load() {
 		return
 	}
 	m.metrics.getBytes[b.pool].Add(float64(b.bytes))
+	m.read(b.topic, b.bytes)
 	b.data = buf.Bytes()
 	c.mu.Lock()
 	b.bufs = []*slab.Buffer{buf} // under mu, for it may be evicted as soon as it is ready
 	c.mu.Unlock()
 	close(b.ready)
 	c.release(b) // the flight's reference
+}
+
+// read puts what came from the store to a topic's account.
+func (m *Manager) read(topic kafka.TopicID, bytes int64) {
+	if m.deps.Read != nil {
+		m.deps.Read(topic, bytes)
+	}
 }
 
 // fail takes the block out of the index, so that the next reader tries again, and tells those who wait.

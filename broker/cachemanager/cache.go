@@ -42,8 +42,8 @@ const (
 	demand                // a reader waits
 )
 
-// get returns a block that has or will have c's bytes, for the caller to release. nil: there is no room for it now.
-func (c *cache) get(coord *rpc.Coordinate, name poolName, u urgency) *block {
+// get returns a block that has or will have c's bytes, for the caller to release. nil: there is no room for it now. A GET is put to the topic's account.
+func (c *cache) get(coord *rpc.Coordinate, topic kafka.TopicID, name poolName, u urgency) *block {
 	c.mu.Lock()
 	b := c.find(coord)
 	if b != nil {
@@ -75,6 +75,7 @@ func (c *cache) get(coord *rpc.Coordinate, name poolName, u urgency) *block {
 		}
 	}
 	b = newBlock(c, coord.Object, name, start, end)
+	b.topic = topic
 	b.refs.Add(2) // the caller's and the flight's
 	p.used += b.bytes
 	c.insert(b, u)

@@ -66,6 +66,8 @@ type Deps struct {
 	// Untold returns a channel that is closed when ObjectCommitted was called for an own object whose commit is under way, nil when none is. The tail may hear
 	// of a commit before ObjectCommitted is called and waits a moment for it, rather than read from the store what is in memory. Nil: it never waits.
 	Untold func(coordinator int32, object kafka.ObjectID) <-chan struct{}
+	// Read is told for which topic bytes came from Bucket; nil: nobody is. It does not block.
+	Read func(topic kafka.TopicID, bytes int64)
 }
 
 func setDefault[T comparable](v *T, to T) {

@@ -26,6 +26,7 @@ type segmentKey struct {
 // segmentIndex is where the batches of a large coordinate begin, about one for each MiB, or on its way there. Nothing changes once ready is closed.
 type segmentIndex struct {
 	coordinate rpc.Coordinate
+	topic      kafka.TopicID
 	ready      chan struct{}
 	err        error
 	entries    objectformat.Index
@@ -49,7 +50,7 @@ func newIndexes(m *Manager, most int) *indexes {
 }
 
 // get returns c's index, which is loaded if nobody has done so. It does not block: whoever needs it waits for ready.
-func (x *indexes) get(c *rpc.Coordinate) *segmentIndex {
+func (x *indexes) get(c *rpc.Coordinate, topic kafka.TopicID) *segmentIndex {
 	key := segmentKey{c.Object, c.Position, c.Bytes}
 	x.mu.Lock()
 	s := x.byKey[key]
@@ -60,7 +61,7 @@ func (x *indexes) get(c *rpc.Coordinate) *segmentIndex {
 		x.mu.Unlock()
 		return s
 	}
-	s = &segmentIndex{coordinate: *c, ready: make(chan struct{})}
+	s = &segmentIndex{coordinate: *c, topic: topic, ready: make(chan struct{})}
 	x.byKey[key] = s
 	x.mu.Unlock()
 	if !x.m.start(func() { x.load(key, s) }) {
@@ -71,7 +72,7 @@ func (x *indexes) get(c *rpc.Coordinate) *segmentIndex {
 }
 
 func (x *indexes) load(key segmentKey, s *segmentIndex) {
-	s.entries, s.err = x.m.readIndex(&s.coordinate)
+	s.entries, s.err = x.m.readIndex(&s.coordinate, s.topic)
 	x.settle(key, s)
 }
 
@@ -94,7 +95,7 @@ func (x *indexes) settle(key segmentKey, s *segmentIndex) {
 }
 
 // readIndex reads c's index from its object. Without one, or with a damaged one, the headers of all batches are read.
-func (m *Manager) readIndex(c *rpc.Coordinate) (objectformat.Index, error) {
+func (m *Manager) readIndex(c *rpc.Coordinate, topic kafka.TopicID) (objectformat.Index, error) {
 	slots := m.cache.pools[laggingPool].slots
 	select {
 	case slots <- struct{}{}:
@@ -103,7 +104,7 @@ func (m *Manager) readIndex(c *rpc.Coordinate) (objectformat.Index, error) {
 	}
 	defer func() { <-slots }()
 	if c.IndexBytes > 0 {
-		index, err := m.storedIndex(c)
+		index, err := m.storedIndex(c, topic)
 		if err == nil {
 			return index, nil
 		}
@@ -113,14 +114,14 @@ func (m *Manager) readIndex(c *rpc.Coordinate) (objectformat.Index, error) {
 		m.log.Error("an index cannot be used, and its segment is read instead", "object", c.Object.Key(m.cfg.Cluster), "position", c.IndexPosition, "error", err)
 	}
 	m.metrics.scans.Inc()
-	return m.scan(c)
+	return m.scan(c, topic)
 }
 
 // storedIndex returns an index with an error when it is the index that is damaged, and not the object that cannot be read.
-func (m *Manager) storedIndex(c *rpc.Coordinate) (objectformat.Index, error) {
+func (m *Manager) storedIndex(c *rpc.Coordinate, topic kafka.TopicID) (objectformat.Index, error) {
 	buf := m.deps.Buffers.Get(int(c.IndexBytes))
 	defer buf.Release()
-	if err := m.getRange(c, c.IndexPosition, buf.Bytes()); err != nil {
+	if err := m.getRange(c, topic, c.IndexPosition, buf.Bytes()); err != nil {
 		return nil, err
 	}
 	index, err := objectformat.ParseIndex(buf.Bytes())
@@ -136,7 +137,7 @@ func (m *Manager) storedIndex(c *rpc.Coordinate) (objectformat.Index, error) {
 	return index, nil
 }
 
-func (m *Manager) getRange(c *rpc.Coordinate, position int64, dst []byte) error {
+func (m *Manager) getRange(c *rpc.Coordinate, topic kafka.TopicID, position int64, dst []byte) error {
 	ctx, cancel := context.WithTimeout(m.ctx, m.cfg.GetTimeout)
 	defer cancel()
 	m.metrics.gets[laggingPool].Inc()
@@ -146,11 +147,12 @@ func (m *Manager) getRange(c *rpc.Coordinate, position int64, dst []byte) error 
 		return err
 	}
 	m.metrics.getBytes[laggingPool].Add(float64(len(dst)))
+	m.read(topic, int64(len(dst)))
 	return nil
 }
 
 // scan makes an index from the batches' headers. Whether the batches are whole is seen when they are served.
-func (m *Manager) scan(c *rpc.Coordinate) (index objectformat.Index, err error) {
+func (m *Manager) scan(c *rpc.Coordinate, topic kafka.TopicID) (index objectformat.Index, err error) {
 	size := int64(c.Bytes)
 	buf := m.deps.Buffers.Get(int(min(size, scanBytes)))
 	defer buf.Release()
@@ -164,7 +166,7 @@ func (m *Manager) scan(c *rpc.Coordinate) (index objectformat.Index, err error) 
 		if at+recordbatch.HeaderBytes > to {
 			from, to = at, min(size, at+scanBytes)
 			window = buf.Bytes()[:to-from]
-			if err := m.getRange(c, c.Position+from, window); err != nil {
+			if err := m.getRange(c, topic, c.Position+from, window); err != nil {
 				return nil, err
 			}
 		}

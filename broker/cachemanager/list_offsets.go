@@ -127,7 +127,7 @@ func (s *search) coordinate(c *rpc.Coordinate) (ListedOffset, error) {
 	if !s.m.isLarge(c, s.m.cfg.MinPieceBytes) {
 		return s.piece(c)
 	}
-	index := s.m.indexes.get(c)
+	index := s.m.indexes.get(c, s.pinned.id.ID)
 	select {
 	case <-index.ready:
 	case <-s.ctx.Done():
@@ -156,8 +156,8 @@ func (s *search) piece(c *rpc.Coordinate) (ListedOffset, error) {
 	f := fetch{m: s.m, ctx: s.ctx, req: &FetchRequest{}}
 	defer f.end()
 	p := planned{Coordinate: *c, lagging: true}
-	if p.block = s.m.cache.get(c, laggingPool, demand); p.block == nil {
-		p.block = f.getWithRoom(&p)
+	if p.block = s.m.cache.get(c, s.pinned.id.ID, laggingPool, demand); p.block == nil {
+		p.block = f.getWithRoom(&p, s.pinned.id.ID)
 	}
 	if p.block == nil || !f.ready(&p, true) {
 		if p.block != nil {

@@ -292,10 +292,10 @@ func TestWithoutTheCoordinatorOthersAreNotHeldUp(t *testing.T) {
 // A small piece that was read first must not be taken for the large one that begins at the same byte: what it lacks would be skipped.
 func TestPiecesOfOneBlockAreToldApart(t *testing.T) {
 	w, _ := merged(t, small, 50, job{})
-	index := w.m.indexes.get(&w.coord.log(tp(0)).coordinates[0])
+	index := w.m.indexes.get(&w.coord.log(tp(0)).coordinates[0], tp(0).ID)
 	<-index.ready
 	large, _ := index.piece(0, 16_000)
-	b := w.m.cache.get(&large, laggingPool, demand)
+	b := w.m.cache.get(&large, tp(0).ID, laggingPool, demand)
 	<-b.ready
 	for _, bytes := range []int64{2000, 16_000, 4000} {
 		c, next := index.piece(0, bytes)

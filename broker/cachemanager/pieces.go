@@ -3,6 +3,7 @@ package cachemanager
 import (
 	"sync"
 
+	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/objectformat"
 	"github.com/inkwell-project/inkwell/rpc"
 )
@@ -62,7 +63,7 @@ func (m *Manager) isLarge(c *rpc.Coordinate, piece int64) bool {
 
 // inPieces puts the pieces of large coordinates, from offset on, in their place, until there are limit bytes. Where an index is not there yet, the list ends, and what
 // is returned with it can be waited for.
-func (m *Manager) inPieces(in []planned, offset, limit, piece int64) (out []planned, missing *segmentIndex) {
+func (m *Manager) inPieces(in []planned, topic kafka.TopicID, offset, limit, piece int64) (out []planned, missing *segmentIndex) {
 	n := 0
 	for n < len(in) && !m.isLarge(&in[n].Coordinate, piece) {
 		n++
@@ -81,7 +82,7 @@ func (m *Manager) inPieces(in []planned, offset, limit, piece int64) (out []plan
 			out = append(out, in[i])
 			continue
 		}
-		x := m.indexes.get(c)
+		x := m.indexes.get(c, topic)
 		select {
 		case <-x.ready:
 		default:

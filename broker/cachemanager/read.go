@@ -1,6 +1,9 @@
 package cachemanager
 
-import "github.com/inkwell-project/inkwell/rpc"
+import (
+	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/rpc"
+)
 
 // plan chooses coordinates in the order of the request, as far as the budget may reach. False: nothing can be read, though something should be.
 func (f *fetch) plan() bool {
@@ -56,7 +59,7 @@ func (f *fetch) planOnce() (any bool, missing *segmentIndex) {
 			continue
 		}
 		f.share(c, planned[0].lagging)
-		planned, index := f.m.inPieces(planned, c.from, int64(limit), c.piece)
+		planned, index := f.m.inPieces(planned, c.p.id.ID, c.from, int64(limit), c.piece)
 		if index != nil && len(planned) == 0 {
 			if f.settleIndex(c, index) {
 				missing = index
@@ -126,9 +129,9 @@ func (f *fetch) acquire() {
 					break
 				}
 			}
-			p.block = f.m.cache.get(&p.Coordinate, p.pool(), demand)
+			p.block = f.m.cache.get(&p.Coordinate, c.p.id.ID, p.pool(), demand)
 			if p.block == nil && !held {
-				p.block = f.getWithRoom(p)
+				p.block = f.getWithRoom(p, c.p.id.ID)
 			}
 			if p.block == nil {
 				c.planned = c.planned[:j]
@@ -139,13 +142,13 @@ func (f *fetch) acquire() {
 	}
 }
 
-func (f *fetch) getWithRoom(p *planned) *block {
+func (f *fetch) getWithRoom(p *planned, topic kafka.TopicID) *block {
 	cache := f.m.cache
 	cache.waiting.Add(1)
 	defer cache.waiting.Add(-1)
 	for {
 		room := cache.roomFor(p.pool())
-		if b := cache.get(&p.Coordinate, p.pool(), demand); b != nil {
+		if b := cache.get(&p.Coordinate, topic, p.pool(), demand); b != nil {
 			return b
 		}
 		if !f.waitFor(room) {
@@ -166,14 +169,14 @@ func (f *fetch) readAhead() {
 		}
 		next := c.planned[n-1].LastOffset + 1
 		coordinates, _, more := c.p.coordinates(next, c.ahead, maxPlanned)
-		coordinates, missing := f.m.inPieces(coordinates, next, c.ahead, c.piece)
+		coordinates, missing := f.m.inPieces(coordinates, c.p.id.ID, next, c.ahead, c.piece)
 		more = more && missing == nil
 		for j := range coordinates {
 			if coordinates[j].Bytes == 0 {
 				next = coordinates[j].LastOffset + 1
 				continue
 			}
-			b := f.m.cache.get(&coordinates[j].Coordinate, laggingPool, ahead)
+			b := f.m.cache.get(&coordinates[j].Coordinate, c.p.id.ID, laggingPool, ahead)
 			if b == nil {
 				break
 			}

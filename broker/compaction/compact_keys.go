@@ -23,6 +23,7 @@ func (w *job) compactKeys(ctx context.Context, work *rpc.CompactKeysWork) (*rpc.
 	if err := checkRun(run); err != nil {
 		return nil, err
 	}
+	w.tookOn(run)
 	var outdated outdated
 	var err error
 	for passes := uint64(1); ; passes *= 2 {

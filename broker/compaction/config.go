@@ -88,6 +88,8 @@ type Config struct {
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 
+	// TookOn is told how many bytes of a topic each attempt of a merge or a key compaction has before it; nil: nobody is.
+	TookOn     func(kind rpc.WorkKind, topic kafka.TopicID, bytes int64)
 	Puts       PutBudget     // that flush shares; nil for no bound
 	Settings   Settings      // DefaultSettings if it is zero
 	MaxObjects int32         // to delete in one lease; default 500

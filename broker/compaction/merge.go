@@ -34,6 +34,7 @@ func (w *job) merge(ctx context.Context, work *rpc.MergeWork) (*rpc.CompleteWork
 	if len(runs) == 0 {
 		return &rpc.CompleteWorkRequest{}, nil
 	}
+	w.tookOn(runs...)
 	out, err := w.newOutput(ctx)
 	if err != nil {
 		return nil, err
@@ -63,6 +64,20 @@ func (w *job) merge(ctx context.Context, work *rpc.MergeWork) (*rpc.CompleteWork
 		done.Segments = append(done.Segments, replaced(run, mergedCoordinate(out, segments[i], run)))
 	}
 	return done, nil
+}
+
+// tookOn puts what the job is about to read to the accounts of topics.
+func (w *job) tookOn(runs ...rpc.PartitionRun) {
+	if w.cfg.TookOn == nil {
+		return
+	}
+	for _, run := range runs {
+		bytes := int64(0)
+		for i := range run.Coordinates {
+			bytes += int64(run.Coordinates[i].Bytes)
+		}
+		w.cfg.TookOn(w.kind, run.Partition.ID, bytes)
+	}
 }
 
 // checkRun refuses a lease whose runs are none.

@@ -23,6 +23,8 @@ type prices struct {
 	deletePer1000 float64
 	writtenPerGiB float64
 	readPerGiB    float64
+
+	storedPerGiBMonth float64
 }
 
 // readPrices reports every mistake at once. What a store charges nothing for has to be said with a 0 where forgetting it would make the sum wrong: puts and gets.
@@ -38,7 +40,7 @@ func readPrices(path string) (*prices, error) {
 	p := &prices{currency: "(no currency given)"}
 	numbers := map[string]*float64{
 		"put.per.1000": &p.putPer1000, "get.per.1000": &p.getPer1000, "list.per.1000": &p.listPer1000, "delete.per.1000": &p.deletePer1000,
-		"written.per.gib": &p.writtenPerGiB, "read.per.gib": &p.readPerGiB,
+		"written.per.gib": &p.writtenPerGiB, "read.per.gib": &p.readPerGiB, "stored.per.gib.month": &p.storedPerGiBMonth,
 	}
 	var mistakes []error
 	mistake := func(format string, args ...any) {

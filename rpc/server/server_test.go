@@ -60,7 +60,7 @@ func privateCalls() []privateCall {
 		arrow("FollowTopic", false, &rpc.FollowTopicRequest{Topic: rpc.MetadataTopic, Offset: 41}, rpc.MetadataCluster.FollowTopic),
 		arrow("AllocateProducerIDs", false, &rpc.AllocateProducerIDsRequest{Broker: 7, BrokerEpoch: 77}, rpc.MetadataCluster.AllocateProducerIDs),
 		arrow("ReportCost", false, &rpc.ReportCostRequest{Broker: 7, Epoch: 77, Sequence: 3, Account: topics.StorageAccount{
-			Uses: []topics.StorageUse{{Purpose: "flush", Kind: "put", Requests: 4, Bytes: 5}}, Topics: []topics.TopicBytes{{Name: "orders", Bytes: 6}}, OtherTopics: 7,
+			Uses: []topics.StorageUse{{Purpose: "flush", Kind: "put", Requests: 4, Bytes: 5}}, Topics: []topics.TopicBytes{{Name: "orders", Bytes: 6, Read: 8, Merged: 9, Compacted: 10}}, OtherTopics: topics.TopicBytes{Bytes: 7, Compacted: 11},
 		}}, rpc.MetadataCluster.ReportCost),
 		arrow("DescribeCost", false, &rpc.DescribeCostRequest{}, rpc.MetadataCluster.DescribeCost),
 		arrow("DescribeCluster", false, &rpc.DescribeClusterRequest{}, rpc.MetadataCluster.DescribeCluster),

@@ -235,7 +235,7 @@ func FuzzDecode(f *testing.F) {
 		&RegisterBroker{Broker: topics.Broker{ID: 1, Listeners: []topics.BrokerListener{{Name: "n", Port: 9}}}, Replaceable: -1},
 		&FenceBroker{Broker: 1, Epoch: 2}, &UnregisterBroker{Broker: 3}, &AllocateProducerIDs{Broker: 1, Epoch: 2, Length: 3},
 		&ReportCost{Broker: 1, Epoch: 2, Sequence: 3, Account: topics.StorageAccount{Uses: []topics.StorageUse{{Purpose: "flush", Kind: "put", Requests: 4, Bytes: 5}},
-			Topics: []topics.TopicBytes{{Name: "a", Bytes: 6}}, OtherTopics: 7}},
+			Topics: []topics.TopicBytes{{Name: "a", Bytes: 6, Read: 8, Merged: 9, Compacted: 10}}, OtherTopics: topics.TopicBytes{Bytes: 7, Read: 11}}},
 	} {
 		f.Add(Encode(77, c))
 		if ts, got, err := Decode(Encode(77, c)); err != nil || ts != 77 || !reflect.DeepEqual(got, c) {
