@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,16 +41,6 @@ type Server struct {
 	log   *os.File
 	ended chan struct{} // closed when the process has ended; err is set before
 	err   error
-}
-
-// FreeAddress is a loopback address whose port nobody used a moment ago.
-func FreeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 func (o *Options) setDefaults() error {
