@@ -13,6 +13,7 @@ import (
 const (
 	commitSegments = 16
 	commitCallers  = 32 // calls in flight, as of a few brokers
+	commitRate     = 2000
 
 	largeBatches    = 1600
 	largePartitions = 600
@@ -41,13 +42,20 @@ func commits(ctx context.Context, w *world) (rows []load.Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	rate := float64(len(took)) / time.Since(began).Seconds()
+	most := float64(len(took)) / time.Since(began).Seconds()
 	after, err := w.cpu()
 	if err != nil {
 		return nil, err
 	}
 	rows = append(rows, load.Row{Figure: fmt.Sprintf("Commit Object, one coordinator partition, %d segments each, %d in flight, 3 replicas, fsync", commitSegments, commitCallers),
-		Measured: fmt.Sprintf("%.0f/s, p99 %s; %s CPU of all nodes each", rate, load.Millis(load.Quantile(took, 0.99)), load.Millis((after-before)/time.Duration(len(took)))), Target: "2,000/s, p99 25 ms"})
+		Measured: fmt.Sprintf("%.0f/s, p99 %s; %s CPU of all nodes each", most, load.Millis(load.Quantile(took, 0.99)), load.Millis((after-before)/time.Duration(len(took)))), Target: "2,000/s"})
+	// Brokers commit when they have something to commit, not when the one before is done.
+	rate := min(commitRate, int(most*0.8))
+	if took, err = c.steady(ctx, rate, *duration); err != nil {
+		return nil, err
+	}
+	rows = append(rows, load.Row{Figure: fmt.Sprintf("the same, %d/s whatever the answers", rate),
+		Measured: fmt.Sprintf("p50 %s, p99 %s", load.Millis(load.Quantile(took, 0.5)), load.Millis(load.Quantile(took, 0.99))), Target: "2,000/s, p99 25 ms"})
 	large, err := c.large(ctx, *duration/2)
 	if err != nil {
 		return nil, err
@@ -79,6 +87,29 @@ func (c *caller) flat(ctx context.Context, inFlight int, d time.Duration) (took 
 	}
 	all.Wait()
 	return took, err
+}
+
+// steady makes so many calls a second. Each is timed from when it was due, so that a queue of late ones shows.
+func (c *caller) steady(ctx context.Context, perSecond int, d time.Duration) (took []time.Duration, err error) {
+	var mu sync.Mutex // guards took and err
+	var all sync.WaitGroup
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	began := time.Now()
+	for n := 0; time.Since(began) < d && ctx.Err() == nil; <-ticker.C {
+		for ; float64(n) < time.Since(began).Seconds()*float64(perSecond); n++ {
+			req, due := c.object(n*commitSegments, commitSegments, largePartitions, commitSegments), began.Add(time.Duration(n)*time.Second/time.Duration(perSecond))
+			all.Go(func() {
+				failed := c.commit(ctx, req)
+				mu.Lock()
+				defer mu.Unlock()
+				took = append(took, time.Since(due))
+				err = errors.Join(err, failed)
+			})
+		}
+	}
+	all.Wait()
+	return took, errors.Join(err, ctx.Err())
 }
 
 func (c *caller) large(ctx context.Context, d time.Duration) (took []time.Duration, err error) {

@@ -16,7 +16,7 @@ type Config struct {
 	CacheBytes int64
 	// RowBytes bounds the single keys that are kept in memory for commands, default 16 MiB.
 	RowBytes int64
-	// MemTableBytes is how much is collected in memory before it is written as a table, default 32 MiB; two may exist at a time.
+	// MemTableBytes is how much is collected in memory before it is written as a table, default 16 MiB; two may exist at a time.
 	MemTableBytes int64
 	Logger        *slog.Logger
 	// OnFatal is told when Pebble says that it cannot go on. The process must end: nothing more becomes durable.
@@ -38,7 +38,7 @@ func (c *Config) SetDefaults() {
 		c.RowBytes = 16 << 20
 	}
 	if c.MemTableBytes == 0 {
-		c.MemTableBytes = 32 << 20
+		c.MemTableBytes = 16 << 20
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
