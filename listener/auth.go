@@ -138,6 +138,9 @@ func (c *connection) authenticationFailed(cl *call, resp *kmsg.SASLAuthenticateR
 	resp.ErrorMessage = kmsg.StringPtr("Authentication failed")
 	var told *kerr.Error
 	if errors.As(err, &told) {
+		if told.Retriable { // it is no verdict on the password
+			resp.ErrorCode = told.Code
+		}
 		resp.ErrorMessage = kmsg.StringPtr(capped(err.Error()))
 	}
 	cl.req.ReplyWith(Response{Message: resp, Close: true})

@@ -3,6 +3,8 @@ package listener
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -159,4 +161,26 @@ func TestSessionEnds(t *testing.T) {
 		c.wantClosed()
 		_ = s.Close()
 	})
+}
+
+// early is an authenticator of a server that does not know its users yet.
+type early struct{ plain }
+
+func (early) Begin(string, *Conn) (Exchange, error) { return early{}, nil }
+
+func (early) Step(context.Context, []byte) ([]byte, *Authenticated, error) {
+	return nil, nil, fmt.Errorf("come back: %w", kerr.CoordinatorLoadInProgress)
+}
+
+// What may succeed a moment later has another code than a wrong password.
+func TestSASLTooEarly(t *testing.T) {
+	h := serve(t, Config{Authenticator: early{}, RequireAuth: true})
+	c := h.dial()
+	if r := c.handshake("PLAIN"); r.ErrorCode != 0 {
+		t.Fatalf("handshake: %d", r.ErrorCode)
+	}
+	r := c.authenticate("alice")
+	if r.ErrorCode != kerr.CoordinatorLoadInProgress.Code || r.ErrorMessage == nil || !strings.Contains(*r.ErrorMessage, "come back") {
+		t.Errorf("%+v", r)
+	}
 }

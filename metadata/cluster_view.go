@@ -130,6 +130,9 @@ func (n *Node) followClusters(ctx context.Context) {
 		if err == nil {
 			err = n.adopt(view.layout())
 		}
+		if err == nil {
+			n.adopted.Store(view.next)
+		}
 		if err == nil && !swept {
 			swept, err = true, n.removeLeftovers()
 		}

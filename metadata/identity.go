@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/inkwell-project/inkwell/metadata/raftlog/wal"
+	"github.com/inkwell-project/inkwell/rpc"
 )
 
 // identityFile says whose data folder this is, with Kafka's name and keys for that.
@@ -22,6 +23,8 @@ type identity struct {
 	DirectoryID string // random, for ever
 	ClusterID   string // of the Metadata cluster; empty: not known yet
 	Joining     bool   // it was to join a cluster, so it never makes one
+	// Peers are the nodes that let this one in, as they were then: until its replica of __cluster_metadata has the first entries, nothing else says whom it belongs to.
+	Peers []rpc.PeerNode
 }
 
 // readIdentity returns found false for a folder that has none.
@@ -63,7 +66,34 @@ func parseIdentity(text string) (id identity, err error) {
 	if id.DirectoryID == "" {
 		return id, errors.New("directory.id is missing")
 	}
-	return id, nil
+	id.Peers, err = parsePeers(values["peers"])
+	return id, err
+}
+
+// parsePeers reads ID@ADDRESS@RAFTADDRESS, separated by commas.
+func parsePeers(text string) (peers []rpc.PeerNode, err error) {
+	for _, one := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' }) {
+		parts := strings.Split(one, "@")
+		if len(parts) != 3 {
+			return nil, fmt.Errorf("peers has %q, want ID@ADDRESS@RAFTADDRESS", one)
+		}
+		id, err := strconv.ParseInt(parts[0], 10, 32)
+		if err != nil || id < 1 {
+			return nil, fmt.Errorf("peers has %q, whose id is none", one)
+		}
+		peers = append(peers, rpc.PeerNode{ID: int32(id), Address: parts[1], RaftAddress: parts[2]})
+	}
+	return peers, nil
+}
+
+func formatPeers(peers []rpc.PeerNode) string {
+	var all []string
+	for _, p := range peers {
+		if !strings.ContainsAny(p.Address+p.RaftAddress, ",@\r\n") {
+			all = append(all, fmt.Sprintf("%d@%s@%s", p.ID, p.Address, p.RaftAddress))
+		}
+	}
+	return strings.Join(all, ",")
 }
 
 // write replaces the file; it is whole after a crash, old or new.
@@ -72,6 +102,9 @@ func (id identity) write(disk vfs.FS, dir string) error {
 		return fmt.Errorf("making the data folder: %w; choose another folder with --data", err)
 	}
 	content := fmt.Sprintf("version=1\nnode.id=%d\ndirectory.id=%s\ncluster.id=%s\njoining=%t\n", id.NodeID, id.DirectoryID, id.ClusterID, id.Joining)
+	if len(id.Peers) > 0 {
+		content += "peers=" + formatPeers(id.Peers) + "\n"
+	}
 	path := disk.PathJoin(dir, identityFile)
 	if err := writeSynced(disk, path+".new", content); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
@@ -113,7 +146,7 @@ func (n *Node) checkIdentity() error {
 		if id.ClusterID == "" && id.Joining && len(n.cfg.Join) == 0 {
 			return fmt.Errorf("the data folder %s was made to join a Metadata cluster and has not: give --join, or an empty folder to make a new cluster", n.cfg.Dir)
 		}
-		n.identity = id
+		n.identity, n.joined = id, id.Peers
 		return nil
 	}
 	n.identity = identity{NodeID: n.cfg.ID, DirectoryID: n.uuidText(), Joining: len(n.cfg.Join) > 0}

@@ -84,7 +84,7 @@ func (n *Node) join(ctx context.Context) error {
 	for attempt := 0; ; attempt++ {
 		resp, err := n.registerAt(ctx, n.cfg.Join)
 		if err == nil {
-			n.identity.ClusterID = resp.ClusterID
+			n.identity.ClusterID, n.identity.Peers = resp.ClusterID, resp.Nodes
 			n.learn(resp.Nodes)
 			n.cfg.Logger.Info("joined a Metadata cluster", "cluster_id", resp.ClusterID, "node", n.cfg.ID)
 			return n.identity.write(n.cfg.FS, n.cfg.Dir)
@@ -157,6 +157,9 @@ func (n *Node) registerWith(ctx context.Context, address string) (*rpc.RegisterN
 func (n *Node) announce(ctx context.Context) {
 	for attempt := 0; ; attempt++ {
 		err := n.announceOnce(ctx)
+		if err == nil {
+			err = n.load(ctx)
+		}
 		switch {
 		case err == nil, ctx.Err() != nil:
 			return
@@ -195,8 +198,13 @@ func (n *Node) announceOnce(ctx context.Context) error {
 			addresses = append(addresses, address)
 		}
 	}
+	for _, p := range n.identity.Peers {
+		if l.nodes[p.ID] == nil && p.ID != n.cfg.ID && p.Address != "" && !slices.Contains(addresses, p.Address) {
+			addresses = append(addresses, p.Address)
+		}
+	}
 	if len(addresses) == 0 {
-		return fmt.Errorf("no other node is known: %w", kerr.CoordinatorNotAvailable)
+		return fmt.Errorf("no other node is known; start this one with --join and the address of one: %w", kerr.CoordinatorNotAvailable)
 	}
 	resp, err := n.registerAt(ctx, addresses)
 	if err != nil {

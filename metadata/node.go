@@ -32,6 +32,8 @@ type Node struct {
 	peers      *peers
 	layout     atomic.Pointer[layout] // as this node's replica of __cluster_metadata shows it
 	status     ownStatus
+	adopted    atomic.Int64 // up to which offset of __cluster_metadata this node serves what it says
+	loaded     atomic.Bool  // since this node started it has served everything that was decided before it did
 	stopping   atomic.Bool
 	cancel     context.CancelFunc
 	following  sync.WaitGroup

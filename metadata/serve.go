@@ -128,6 +128,8 @@ func (n *Node) authenticator() (*authentication.Authenticator, error) {
 		},
 		// A certificate makes its owner the brokers of a cluster, never a node or the administrator.
 		Known: func(name string) bool { return n.tenant(kafka.ClusterID(name)) != nil },
+		// The administrator and nodes are known from this node's settings.
+		Loaded: func(name string) bool { return name == adminUser || name == nodeUser || n.loaded.Load() },
 		MaxConnections: func(name string) int64 {
 			t := n.tenant(kafka.ClusterID(name))
 			if t == nil {

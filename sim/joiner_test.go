@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -10,25 +9,15 @@ import (
 
 // A node is let in, and dies before the first entry of __cluster_metadata reaches it. Its folder names the cluster and no other node. It must take the leader's stream
 // all the same, for nothing else will ever tell it who the others are.
-func TestAJoinerThatDiesBeforeItsFirstEntryIsFedLater(t *testing.T) {
+func TestAJoinerThatDiesBeforeItsFirstEntryIsFedLater(t *testing.T) { joinerDies(t, false) }
+
+// The same without --join at the second start: the folder remembers who let it in.
+func TestAJoinerRemembersWhoLetItIn(t *testing.T) { joinerDies(t, true) }
+
+func joinerDies(t *testing.T, joinOnce bool) {
 	synctest.Test(t, func(t *testing.T) {
-		plan := Plan{
-			Seed: 1, MetadataNodes: 3, Guest: true, Latency: 2 * time.Millisecond, GiveUp: 30 * time.Second,
-			CompactEntries: 320, KeepEntries: 20, HashEntries: 80, SegmentBytes: 16 << 10,
-		}
-		w := &World{plan: plan, source: Source{plan.Seed}, trace: NewTrace(nil), history: NewHistory()}
-		defer w.source.seedCryptoRand()()
-		w.net = newNetwork(w.source, w.trace, plan.Latency, plan.GiveUp)
-		defer func() {
-			w.ending.Store(true)
-			w.end()
-			w.running.Wait()
-		}()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		if err := w.build(ctx); err != nil {
-			t.Fatal(err)
-		}
+		w, ctx := smallWorld(t, 1, true)
+		w.guest.joinOnce = joinOnce
 		w.guest.start()
 		if err := w.guest.awaitServing(ctx); err != nil {
 			t.Fatal(err)

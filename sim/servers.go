@@ -22,10 +22,11 @@ import (
 // metadataNode is a node of the Metadata Kafka Cluster.
 type metadataNode struct {
 	*process
-	id   int32
-	disk *disk
-	raft *raftFaults
-	node atomic.Pointer[metadata.Node] // of the running process
+	id       int32
+	disk     *disk
+	raft     *raftFaults
+	node     atomic.Pointer[metadata.Node] // of the running process
+	joinOnce bool                          // only its first start is told where the others are
 }
 
 func (w *World) newMetadataNode(id int32) *metadataNode {
@@ -40,7 +41,7 @@ func (n *metadataNode) raftAddress() string { return n.host + ":9193" }
 
 // others are where a node looks for the cluster. The first start of the first node makes it.
 func (n *metadataNode) others(inc *incarnation) (addresses []string) {
-	if n.id == 1 && inc.number == 1 {
+	if n.id == 1 && inc.number == 1 || n.joinOnce && inc.number > 1 {
 		return nil
 	}
 	for _, o := range n.w.nodes {

@@ -20,7 +20,11 @@ func (a *Authenticator) Certificate(ctx context.Context, conn *listener.Conn, ce
 	if err != nil {
 		return "", err
 	}
+	early := !a.loaded(name)
 	if !a.known(name) {
+		if early {
+			return "", tooEarly(name)
+		}
 		return "", fmt.Errorf("no cluster %q, which the certificate names: %w", name, kerr.SaslAuthenticationFailed)
 	}
 	if err := a.admit(ctx, conn, name); err != nil {

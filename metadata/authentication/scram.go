@@ -31,6 +31,8 @@ type Config struct {
 	Known func(cluster string) bool
 	// MaxConnections is how many connections a cluster may have at a time, 0 for any number; nil: any number.
 	MaxConnections func(cluster string) int64
+	// Loaded says whether Lookup answers for this cluster as of now; nil: always. Until it does, whoever is not known, or has another password, is asked to come back.
+	Loaded func(cluster string) bool
 	// Nonce returns printable text without commas that nobody can guess and that never comes twice; at least 18 bytes of randomness.
 	Nonce func() string
 	// Secret makes up the salt that an unknown cluster is asked with. Nodes that share it tell the same salt. Nil takes one from Nonce, for the life of
@@ -54,10 +56,11 @@ func (c *Config) Validate() error {
 type Authenticator struct {
 	lookup         func(cluster string) (topics.ScramCredential, bool)
 	known          func(cluster string) bool
+	loaded         func(cluster string) bool
 	maxConnections func(cluster string) int64
 	connections    connections
 	secret         []byte
-	server         *scram.Server
+	nonce          func() string
 }
 
 var _ listener.Authenticator = (*Authenticator)(nil)
@@ -68,19 +71,17 @@ func New(cfg Config) (*Authenticator, error) {
 		return nil, err
 	}
 	a := &Authenticator{
-		lookup: cfg.Lookup, known: cfg.Known, maxConnections: cfg.MaxConnections, secret: cfg.Secret, connections: connections{open: map[string]map[uint64]struct{}{}},
+		lookup: cfg.Lookup, known: cfg.Known, nonce: cfg.Nonce, loaded: cfg.Loaded, maxConnections: cfg.MaxConnections, secret: cfg.Secret, connections: connections{open: map[string]map[uint64]struct{}{}},
 	}
 	if a.known == nil {
 		a.known = func(cluster string) bool { _, ok := a.lookup(cluster); return ok }
 	}
+	if a.loaded == nil {
+		a.loaded = func(string) bool { return true }
+	}
 	if a.secret == nil {
 		a.secret = []byte(cfg.Nonce())
 	}
-	server, err := scram.SHA512.NewServer(a.credential)
-	if err != nil {
-		return nil, fmt.Errorf("authentication: %w", err)
-	}
-	a.server = server.WithNonceGenerator(cfg.Nonce)
 	return a, nil
 }
 
@@ -92,14 +93,21 @@ func (a *Authenticator) Begin(mechanism string, conn *listener.Conn) (listener.E
 	if mechanism != Mechanism {
 		return nil, fmt.Errorf("mechanism %q is not %s: %w", mechanism, Mechanism, kerr.UnsupportedSaslMechanism)
 	}
-	return &exchange{conversation: a.server.NewConversation(), a: a, conn: conn}, nil
+	e := &exchange{a: a, conn: conn}
+	server, err := scram.SHA512.NewServer(e.credential)
+	if err != nil {
+		return nil, fmt.Errorf("authentication: %w", err)
+	}
+	e.conversation = server.WithNonceGenerator(a.nonce).NewConversation()
+	return e, nil
 }
 
 // credential is what an exchange of a user is checked against. A user that does not exist gets one that no password fits, made at the same cost whether it is
 // needed or not: the answers, and the time that they take, do not tell the two apart.
-func (a *Authenticator) credential(user string) (scram.StoredCredentials, error) {
-	found, known := a.lookup(user)
-	used := a.madeUp(user)
+func (e *exchange) credential(user string) (scram.StoredCredentials, error) {
+	e.early = !e.a.loaded(user) // asked first: what is looked up then may be newer, never older
+	found, known := e.a.lookup(user)
+	used := e.a.madeUp(user)
 	if known {
 		used = found
 	}
@@ -128,6 +136,7 @@ type exchange struct {
 	conversation *scram.ServerConversation
 	a            *Authenticator
 	conn         *listener.Conn
+	early        bool // the credential that it is checked against may be an old one, or made up because the cluster is not loaded
 }
 
 // Step implements listener.Exchange.
@@ -141,13 +150,13 @@ func (e *exchange) Step(ctx context.Context, message []byte) ([]byte, *listener.
 	case user == "":
 		return nil, nil, fmt.Errorf("malformed %s message: %w", Mechanism, kerr.SaslAuthenticationFailed)
 	case err != nil:
-		return nil, nil, refused(user)
+		return nil, nil, e.refused(user)
 	case e.conversation.AuthzID() != "" && e.conversation.AuthzID() != user:
 		return nil, nil, fmt.Errorf("cluster %q asks to act as %q: %w", user, e.conversation.AuthzID(), kerr.SaslAuthenticationFailed)
 	case !e.conversation.Done():
 		return []byte(answer), nil, nil
 	case !e.conversation.Valid():
-		return nil, nil, refused(user)
+		return nil, nil, e.refused(user)
 	}
 	if err := e.a.admit(ctx, e.conn, user); err != nil {
 		return nil, nil, err
@@ -156,6 +165,14 @@ func (e *exchange) Step(ctx context.Context, message []byte) ([]byte, *listener.
 }
 
 // refused is what a client is told, and what the node logs, of a wrong password as of an unknown cluster.
-func refused(user string) error {
+func (e *exchange) refused(user string) error {
+	if e.early {
+		return tooEarly(user)
+	}
 	return fmt.Errorf("no cluster %q with this password (%s): check cluster and password of the broker: %w", user, Mechanism, kerr.SaslAuthenticationFailed)
+}
+
+// tooEarly is no verdict: the same attempt may succeed a moment later, here or at another node.
+func tooEarly(user string) error {
+	return fmt.Errorf("this node has just started and does not know all clusters yet, %q among them or its newest password; try again: %w", user, kerr.CoordinatorLoadInProgress)
 }
