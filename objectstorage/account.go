@@ -158,3 +158,11 @@ func (u *accountedUpload) Complete(ctx context.Context, parts int) error {
 func (u *accountedUpload) Abort(ctx context.Context) error {
 	return u.inner.Abort(u.bucket.context(ctx))
 }
+
+func (b *accountedBucket) ListUploads(ctx context.Context, prefix string, max int) (uploads []UnfinishedUpload, more bool, err error) {
+	return b.Bucket.ListUploads(b.context(ctx), prefix, max)
+}
+
+func (b *accountedBucket) AbortUpload(ctx context.Context, u UnfinishedUpload) error {
+	return b.Bucket.AbortUpload(b.context(ctx), u)
+}

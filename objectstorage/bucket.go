@@ -40,6 +40,11 @@ type Bucket interface {
 	StartUpload(ctx context.Context, key string, partBytes int) (Upload, error)
 	// AbortUploads throws away the unfinished uploads of keys with the prefix, whoever began them, and says how many.
 	AbortUploads(ctx context.Context, prefix string) (int, error)
+	// ListUploads returns up to max unfinished uploads of keys with the prefix, whoever began them, and whether there are more. One that begins meanwhile may be
+	// left out. A store that does not know an upload's key returns it for every prefix.
+	ListUploads(ctx context.Context, prefix string, max int) (uploads []UnfinishedUpload, more bool, err error)
+	// AbortUpload throws away one that ListUploads returned. One that is gone counts as thrown away.
+	AbortUpload(ctx context.Context, u UnfinishedUpload) error
 	// GetRange fills dst with the object's bytes from offset on. Fewer bytes than len(dst) is ErrShortRead.
 	GetRange(ctx context.Context, key string, offset int64, dst []byte) error
 	// Head describes one object.

@@ -37,6 +37,22 @@ func (r *retrying) AbortUploads(ctx context.Context, prefix string) (aborted int
 	return aborted, err
 }
 
+func (r *retrying) ListUploads(ctx context.Context, prefix string, max int) (uploads []UnfinishedUpload, more bool, err error) {
+	err = r.repeat(ctx, opList, prefix, func(ctx context.Context) error {
+		return r.once(ctx, opList, 0, func(ctx context.Context) (err error) {
+			uploads, more, err = r.inner.ListUploads(ctx, prefix, max)
+			return err
+		})
+	})
+	return uploads, more, err
+}
+
+func (r *retrying) AbortUpload(ctx context.Context, u UnfinishedUpload) error {
+	return r.repeat(ctx, opDelete, u.Key, func(ctx context.Context) error {
+		return r.once(ctx, opDelete, 0, func(ctx context.Context) error { return r.inner.AbortUpload(ctx, u) })
+	})
+}
+
 // retryingUpload remembers what the parts were, to know its own object again after a lost answer.
 type retryingUpload struct {
 	r         *retrying

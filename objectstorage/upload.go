@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Bounds of uploads that every backend can hold to. They are S3's; only S3 refuses smaller parts.
@@ -27,6 +28,13 @@ type Upload interface {
 	Complete(ctx context.Context, parts int) error
 	// Abort throws the parts away. After Complete it does nothing.
 	Abort(ctx context.Context) error
+}
+
+// UnfinishedUpload is one that was neither completed nor aborted: it goes on, or nobody knows of it any more.
+type UnfinishedUpload struct {
+	Key     string // empty if the store does not know it
+	ID      string // the store's own
+	Started time.Time
 }
 
 // CheckPart refuses what no backend takes.

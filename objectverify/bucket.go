@@ -212,6 +212,13 @@ func (v *Verifier) countExplained(o *listed, r *reasons) {
 			c.Released++
 		case r.mayCommit:
 			c.InFlight++
+			age := v.cfg.Clock.Now().Sub(o.Modified)
+			if age > v.cfg.OldUpload {
+				c.OldInFlight++
+			}
+			if c.OldestInFlight == "" || age > c.OldestInFlightAge {
+				c.OldestInFlight, c.OldestInFlightAge = o.Key, age
+			}
 		default:
 			c.Sweeping++
 			if r.SweepParked {

@@ -3,6 +3,7 @@ package objectverify
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/inkwell-project/inkwell/kafka"
 )
@@ -28,6 +29,8 @@ const (
 	References Kind = "reference counts"
 	// Unreferenced: an object of a fenced epoch that nothing refers to and nothing will look for.
 	Unreferenced Kind = "unreferenced object"
+	// Unfinished: an upload in parts that nobody completes or aborts any more.
+	Unfinished Kind = "unfinished upload"
 	// Unissued: an object of a broker epoch that no broker has had.
 	Unissued Kind = "object of an unissued epoch"
 	// Foreign: a key that no broker writes.
@@ -67,9 +70,18 @@ type Report struct {
 	ObjectBytes int64
 	Referenced  int64
 	Released    int64 // wait for their deletion
-	InFlight    int64 // uploads of live epochs that are not committed, or never will be
-	Sweeping    int64 // of epochs that are over, whose sweep is to come
-	SweepParked int64 // of those: the sweep failed too often
+	InFlight    int64 // uploads of live epochs that are not committed, or never will be; the sweep of their epoch, once that is over, deletes the latter
+	OldInFlight int64 // of those: older than Config.OldUpload
+	// OldestInFlight is the key and the age of the oldest of them.
+	OldestInFlight    string
+	OldestInFlightAge time.Duration
+	Sweeping          int64 // of epochs that are over, whose sweep is to come
+	SweepParked       int64 // of those: the sweep failed too often
+
+	Uploads         int64 // unfinished ones: in parts, or temp files of a folder
+	OldestUpload    string
+	OldestUploadAge time.Duration
+	SweepingUploads int64 // of those: of epochs that are over, whose sweep is to come
 
 	Findings int64
 	ByKind   map[Kind]int64
@@ -88,6 +100,9 @@ type Report struct {
 	RepairableBytes int64
 	Repaired        int64
 	RepairedBytes   int64
+
+	RepairableUploads int64 // unfinished ones that Repair aborts
+	RepairedUploads   int64
 }
 
 // Clean says whether everything was looked at and nothing found.

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
+	"github.com/inkwell-project/inkwell/internal/clock"
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/objectstorage"
 	"github.com/inkwell-project/inkwell/rpc"
@@ -35,7 +37,10 @@ type Config struct {
 	MaxFindings int
 	// SkipBytes leaves the batches out: of each object only header and footer are read.
 	SkipBytes bool
-	// Repair deletes the objects that are found to be Unreferenced.
+	// OldUpload is the age from which an unfinished upload is a finding, 24 h: no job and no put lasts that long.
+	OldUpload time.Duration
+	Clock     clock.Clock
+	// Repair deletes the objects that are found to be Unreferenced and aborts the uploads that are Unfinished, as far as they are said to be repairable.
 	Repair bool
 	// Found is told each finding that is kept, at once; nil for nobody.
 	Found func(Finding)
@@ -63,6 +68,12 @@ func New(cfg Config) *Verifier {
 		if *d.to <= 0 {
 			*d.to = d.value
 		}
+	}
+	if cfg.OldUpload <= 0 {
+		cfg.OldUpload = 24 * time.Hour
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = clock.System
 	}
 	cfg.Page = min(max(cfg.Page, 2), rpc.MaxDescribedObjects) // pages overlap by one
 	return &Verifier{cfg: cfg, footers: newFooters(cfg.Bucket, cfg.Cluster), report: Report{ByKind: map[Kind]int64{}}}
@@ -100,6 +111,9 @@ func (v *Verifier) run(ctx context.Context) error {
 		}
 	}
 	if err := v.walkBucket(ctx); err != nil {
+		return err
+	}
+	if err := v.walkUploads(ctx); err != nil {
 		return err
 	}
 	return v.compareTallies(ctx)

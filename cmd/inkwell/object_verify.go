@@ -36,7 +36,7 @@ const verifyIntro = `Compares what the Batch Coordinators of a cluster believe w
   inkwell object verify --data DIR                                          the folder of an inkwell dev that is stopped
 
 Every coordinate's object is there, its bytes are those that were committed, and a partition's coordinates leave nothing out; every object below NAME/ is referred to, or waits
-for its deletion or sweep, or is an upload of a live broker. Exit code 0: all of that is so. 3: something is not, and is listed. 1: not everything could be looked at.`
+for its deletion or sweep, or is an upload of a live broker; uploads in parts that are not finished go on, or wait for a sweep. Exit code 0: all of that is so. 3: something is not, and is listed. 1: not everything could be looked at.`
 
 // clusterAccess is how a command asks the coordinators of one cluster: over a socket as its brokers do, or in the folder of an `inkwell dev` that is stopped.
 type clusterAccess struct {
@@ -104,7 +104,8 @@ func runObjectVerify(ctx context.Context, args []string) (err error) {
 	s.Int(&readers, "readers", 4, 1, 64, "objects that are read at once")
 	s.Int(&findings, "findings", 100, 1, 100_000, "findings that are listed; all are counted")
 	s.Bool(&quick, "quick", false, "read header and footer of each object only, not its batches")
-	s.Bool(&cfg.Repair, "repair", false, "delete what is listed as unreferenced object; without it nothing is changed and the report says what would go")
+	s.Duration(&cfg.OldUpload, "old.upload", 24*time.Hour, time.Hour, 365*24*time.Hour, "age from which an upload in parts that is not finished is listed as left over, and an object of a live broker that is not committed as old")
+	s.Bool(&cfg.Repair, "repair", false, "delete what is listed as unreferenced object, and abort old unfinished uploads; without it nothing is changed and the report says what would go")
 	if err := errors.Join(s.Load(args, os.Environ(), os.Stdout), noArguments(s)); err != nil {
 		return err
 	}
@@ -160,6 +161,13 @@ func printReport(w io.Writer, r *objectverify.Report, repair, ended bool) {
 		fmt.Fprintf(w, " (%d of them for one that failed too often: see `inkwell object jobs`)", r.SweepParked)
 	}
 	fmt.Fprintln(w)
+	if r.InFlight > 0 {
+		fmt.Fprintf(w, "uploads of live brokers that are not committed: %d, %d of them old, the oldest %s from %s ago; what is never committed goes with the sweep when its broker's epoch is over\n",
+			r.InFlight, r.OldInFlight, r.OldestInFlight, r.OldestInFlightAge.Round(time.Second))
+	}
+	if r.Uploads > 0 {
+		fmt.Fprintf(w, "unfinished uploads: %d, %d of them wait for a sweep, the oldest %s begun %s ago\n", r.Uploads, r.SweepingUploads, r.OldestUpload, r.OldestUploadAge.Round(time.Second))
+	}
 	for _, u := range r.FirstUnchecked {
 		fmt.Fprintf(w, "could not look at %s\n", u)
 	}
@@ -171,9 +179,15 @@ func printReport(w io.Writer, r *objectverify.Report, repair, ended bool) {
 	}
 	switch {
 	case r.Repairable > 0 && !repair:
-		fmt.Fprintf(w, "--repair would delete %d unreferenced objects, %d bytes, and nothing else\n", r.Repairable, r.RepairableBytes)
+		fmt.Fprintf(w, "--repair would delete %d unreferenced objects, %d bytes, and no other object\n", r.Repairable, r.RepairableBytes)
 	case r.Repairable > 0:
 		fmt.Fprintf(w, "deleted %d of %d unreferenced objects, %d bytes\n", r.Repaired, r.Repairable, r.RepairedBytes)
+	}
+	switch {
+	case r.RepairableUploads > 0 && !repair:
+		fmt.Fprintf(w, "--repair would abort %d unfinished uploads\n", r.RepairableUploads)
+	case r.RepairableUploads > 0:
+		fmt.Fprintf(w, "aborted %d of %d unfinished uploads\n", r.RepairedUploads, r.RepairableUploads)
 	}
 	switch {
 	case r.Findings > 0:

@@ -28,6 +28,20 @@ func (b *Bucket) AbortUploads(ctx context.Context, prefix string) (n int, err er
 	return n, err
 }
 
+// ListUploads implements objectstorage.Bucket.
+func (b *Bucket) ListUploads(ctx context.Context, prefix string, max int) (uploads []objectstorage.UnfinishedUpload, more bool, err error) {
+	err = b.call(ctx, List, prefix, func(*Fault) (err error) {
+		uploads, more, err = b.inner.ListUploads(ctx, prefix, max)
+		return err
+	})
+	return uploads, more, err
+}
+
+// AbortUpload implements objectstorage.Bucket.
+func (b *Bucket) AbortUpload(ctx context.Context, u objectstorage.UnfinishedUpload) error {
+	return b.call(ctx, Delete, u.Key, func(*Fault) error { return b.inner.AbortUpload(ctx, u) })
+}
+
 type upload struct {
 	b     *Bucket
 	inner objectstorage.Upload

@@ -28,8 +28,9 @@ type Bucket struct {
 
 	mu      sync.RWMutex // guards what follows
 	objects map[string]object
-	keys    []string // of objects, sorted
-	uploads []*upload
+	keys    []string  // of objects, sorted
+	uploads []*upload // in the order of their numbers
+	started int64     // uploads ever
 }
 
 type object struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/inkwell-project/inkwell/objectstorage"
 )
@@ -15,6 +16,8 @@ type upload struct {
 	b         *Bucket
 	key       string
 	partBytes int
+	number    int64
+	started   time.Time
 	parts     map[int][]byte // guarded by Bucket.mu
 }
 
@@ -30,6 +33,8 @@ func (b *Bucket) StartUpload(ctx context.Context, key string, partBytes int) (ob
 	u := &upload{b: b, key: key, partBytes: partBytes, parts: map[int][]byte{}}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.started++
+	u.number, u.started = b.started, b.clock.Now()
 	b.uploads = append(b.uploads, u)
 	return u, nil
 }
@@ -45,6 +50,42 @@ func (b *Bucket) AbortUploads(ctx context.Context, prefix string) (int, error) {
 	n := len(b.uploads)
 	b.uploads = slices.DeleteFunc(b.uploads, func(u *upload) bool { return strings.HasPrefix(u.key, prefix) })
 	return n - len(b.uploads), nil
+}
+
+// ListUploads implements objectstorage.Bucket.
+func (b *Bucket) ListUploads(ctx context.Context, prefix string, max int) (list []objectstorage.UnfinishedUpload, more bool, err error) {
+	if err := b.gate.Enter(ctx); err != nil {
+		return nil, false, err
+	}
+	defer b.gate.Leave()
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for _, u := range b.uploads {
+		if !strings.HasPrefix(u.key, prefix) {
+			continue
+		}
+		if len(list) == max {
+			return list, true, nil
+		}
+		list = append(list, u.unfinished())
+	}
+	return list, false, nil
+}
+
+func (u *upload) unfinished() objectstorage.UnfinishedUpload {
+	return objectstorage.UnfinishedUpload{Key: u.key, ID: fmt.Sprintf("%016x", u.number), Started: u.started}
+}
+
+// AbortUpload implements objectstorage.Bucket.
+func (b *Bucket) AbortUpload(ctx context.Context, aborted objectstorage.UnfinishedUpload) error {
+	if err := b.gate.Enter(ctx); err != nil {
+		return err
+	}
+	defer b.gate.Leave()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.uploads = slices.DeleteFunc(b.uploads, func(u *upload) bool { return u.unfinished().ID == aborted.ID && u.key == aborted.Key })
+	return nil
 }
 
 // PutPart implements objectstorage.Upload.

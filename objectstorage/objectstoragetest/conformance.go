@@ -52,6 +52,7 @@ func (s Suite) Run(t *testing.T, open Factory) {
 		{"an upload to a taken key", s.uploadToTakenKey},
 		{"an upload that is given up", uploadAborted},
 		{"uploads that are forgotten", uploadsForgotten},
+		{"uploads that are listed", uploadsListed},
 		{"an ended ctx", endedContext},
 		{"a closed bucket", closed},
 	} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/inkwell-project/inkwell/objectstorage"
 )
@@ -99,6 +100,72 @@ func uploadAborted(t *testing.T, b objectstorage.Bucket) {
 	_, err := b.Head(t.Context(), "uploads/aborted")
 	wantError(t, "what was aborted", err, objectstorage.ErrNotFound)
 	put(t, b, "uploads/aborted", flat(3, 10))
+}
+
+// uploadsListed: what is unfinished is listed, with its key where the store knows it, and can be aborted one by one. A store may have forgotten it by itself.
+func uploadsListed(t *testing.T, b objectstorage.Bucket) {
+	list := func(max int) []objectstorage.UnfinishedUpload {
+		all, more, err := b.ListUploads(t.Context(), "listed/", max)
+		if err != nil || len(all) > max || more && len(all) < max {
+			t.Fatalf("%d uploads of %d at most, more: %t, %v", len(all), max, more, err)
+		}
+		return all
+	}
+	for _, u := range list(1000) { // of other tests, where keys are not known
+		if err := b.AbortUpload(t.Context(), u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, b, "listed/object", flat(1, 10))
+	startUpload(t, b, "elsewhere/upload")
+	var begun []objectstorage.Upload
+	for _, key := range []string{"listed/a", "listed/b", "listed/b", "listed/c"} {
+		u := startUpload(t, b, key)
+		putPart(t, u, 0, flat(2, 3000))
+		begun = append(begun, u)
+	}
+	all := list(1000)
+	if len(all) == 0 {
+		t.Log("this store forgets uploads, or does not list them")
+		return
+	}
+	knows := all[0].Key != ""
+	keys := map[string]int{}
+	for _, u := range all {
+		keys[u.Key]++
+		if age := time.Since(u.Started); age < -time.Minute || age > time.Hour {
+			t.Errorf("%+v is %s old", u, age)
+		}
+	}
+	if knows && (keys["listed/a"] != 1 || keys["listed/b"] != 2 || keys["listed/c"] != 1 || len(all) != 4) || !knows && len(all) != 5 {
+		t.Fatalf("listed %v", keys)
+	}
+	if some, more, err := b.ListUploads(t.Context(), "listed/", 2); err != nil || len(some) != 2 || !more {
+		t.Errorf("%d of two at most, more: %t, %v", len(some), more, err)
+	}
+	if some, more, err := b.ListUploads(t.Context(), "listed/", len(all)); err != nil || len(some) != len(all) || more {
+		t.Errorf("%d of all, more: %t, %v", len(some), more, err)
+	}
+	if err := begun[3].Complete(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	left := list(1000)
+	if len(left) != len(all)-1 {
+		t.Errorf("%d are listed after one was completed, there were %d", len(left), len(all))
+	}
+	for range 2 { // what is gone is gone
+		for _, u := range left {
+			if err := b.AbortUpload(t.Context(), u); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if left := list(1000); len(left) != 0 {
+		t.Errorf("%+v are left", left)
+	}
+	wantError(t, "completing what was aborted", begun[0].Complete(t.Context(), 1), objectstorage.ErrUpload)
+	wantBytes(t, b, "listed/c", flat(2, 3000))
+	wantBytes(t, b, "listed/object", flat(1, 10))
 }
 
 // uploadsForgotten: AbortUploads leaves nothing of the prefix, and touches no object and no other prefix. A store that removes forgotten uploads by itself may

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/minio/minio-go/v7"
@@ -162,6 +163,41 @@ func (b *Bucket) AbortUploads(ctx context.Context, prefix string) (aborted int, 
 		}
 		key, id = page.NextKeyMarker, page.NextUploadIDMarker
 	}
+}
+
+// ListUploads implements objectstorage.Bucket.
+func (b *Bucket) ListUploads(ctx context.Context, prefix string, max int) (list []objectstorage.UnfinishedUpload, more bool, err error) {
+	if err := b.gate.Enter(ctx); err != nil {
+		return nil, false, err
+	}
+	defer b.gate.Leave()
+	key, id := "", ""
+	for {
+		page, err := b.core.ListMultipartUploads(ctx, b.loc.Bucket, b.prefix+prefix, key, id, "", uploadsPage)
+		if err != nil {
+			return nil, false, fmt.Errorf("listing uploads of %q: %w", prefix, mapError(ctx, err))
+		}
+		for _, u := range page.Uploads {
+			if len(list) == max {
+				return list, true, nil
+			}
+			list = append(list, objectstorage.UnfinishedUpload{Key: strings.TrimPrefix(u.Key, b.prefix), ID: u.UploadID, Started: u.Initiated})
+		}
+		if !page.IsTruncated || page.NextKeyMarker == key && page.NextUploadIDMarker == id {
+			return list, page.IsTruncated, nil
+		}
+		key, id = page.NextKeyMarker, page.NextUploadIDMarker
+	}
+}
+
+// AbortUpload implements objectstorage.Bucket.
+func (b *Bucket) AbortUpload(ctx context.Context, u objectstorage.UnfinishedUpload) error {
+	name, err := b.enter(ctx, u.Key)
+	if err != nil {
+		return err
+	}
+	defer b.gate.Leave()
+	return b.abort(ctx, name, u.ID)
 }
 
 func (u *upload) mapError(ctx context.Context, err error) error { return mapUploadError(ctx, err) }
