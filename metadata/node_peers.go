@@ -42,6 +42,9 @@ func (n *Node) RegisterNode(ctx context.Context, req *rpc.RegisterNodeRequest) (
 	if err != nil {
 		return nil, err
 	}
+	if err := n.knowsLevel(ctx, node); err != nil {
+		return nil, err
+	}
 	if old := n.layout.Load().nodes[node.ID]; old != nil && old.DirectoryID != "" && old.DirectoryID != node.DirectoryID && n.alive(node.ID) {
 		return nil, fmt.Errorf("node %d is alive at %s: choose another --node.id: %w", node.ID, addressOf(old), kerr.DuplicateBrokerRegistration)
 	}
@@ -59,6 +62,19 @@ func (n *Node) RegisterNode(ctx context.Context, req *rpc.RegisterNodeRequest) (
 		}
 	}
 	return resp, nil
+}
+
+// knowsLevel refuses a node of a release that cannot read what the others write.
+func (n *Node) knowsLevel(ctx context.Context, node topics.Node) error {
+	f, err := n.clusters.DescribeFeatures(ctx)
+	if err != nil {
+		return err
+	}
+	if knows := max(node.FeatureLevel, topics.FeatureLevel1); knows < f.Level {
+		return fmt.Errorf("node %d (version %q) knows levels of %s up to %d and the Metadata cluster is at level %d: start the node with a release that knows level %d, such as this node's %q: %w",
+			node.ID, node.Version, topics.MetadataFeature, knows, f.Level, f.Level, n.cfg.Version, kerr.InvalidRegistration)
+	}
+	return nil
 }
 
 // registration is the record of a node that registers.

@@ -104,6 +104,9 @@ func runMetadata(ctx context.Context, args []string) (err error) {
 	}
 	cfg := m.config(logger, registry)
 	cfg.ID, cfg.FS, cfg.Dir, cfg.Listener, cfg.Advertised, cfg.AdminPassword = int32(id), vfs.Default, filepath.Join(data, "metadata"), l, advertise, adminPassword
+	if cfg.MaxFeatureLevel, err = builtFeatureLevel(); err != nil {
+		return err
+	}
 	closePeers, err := peers.apply(&cfg)
 	if err != nil {
 		return err

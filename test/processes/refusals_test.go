@@ -31,9 +31,14 @@ func binary(t *testing.T) string {
 // refused runs inkwell, which must end by itself with a code other than 0, and returns what it said.
 func refused(t *testing.T, env []string, args ...string) string {
 	t.Helper()
+	return refusedBy(t, binary(t), env, args...)
+}
+
+func refusedBy(t *testing.T, binary string, env []string, args ...string) string {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary(t), args...)
+	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Env = append(cmd.Environ(), env...)
 	cmd.Dir = t.TempDir() // where a default ./data would go
 	var said bytes.Buffer

@@ -42,3 +42,15 @@ func Build(ctx context.Context) (string, error) {
 	}
 	return binary, nil
 }
+
+// BuildOlder compiles into dir an inkwell that knows feature levels up to the given one and no later, as an older release does.
+func BuildOlder(ctx context.Context, dir string, level int) (string, error) {
+	binary := filepath.Join(dir, "inkwell")
+	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", fmt.Sprintf("-X main.featureLevel=%d -X main.version=older", level), "-o", binary, "./cmd/inkwell")
+	cmd.Dir = Root()
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building an older inkwell: %w\n%s", err, out)
+	}
+	return binary, nil
+}
