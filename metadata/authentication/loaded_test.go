@@ -58,3 +58,41 @@ func TestNobodyIsRefusedBeforeAllIsLoaded(t *testing.T) {
 	want("orders", "new", kerr.SaslAuthenticationFailed)
 	certificate(kerr.SaslAuthenticationFailed)
 }
+
+// What was heard of a login is good for no other: each has a nonce of the node's own. A proof without the password is refused, too.
+func TestAReplayedLoginIsRefused(t *testing.T) {
+	a := authenticator(t)
+	session, first, err := franzscram.Auth{User: "orders", Pass: password}.AsSha512Mechanism().Authenticate(t.Context(), "node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := func() (e listener.Exchange, challenge []byte) {
+		t.Helper()
+		e, err := a.Begin(authentication.Mechanism, &listener.Conn{})
+		if err == nil {
+			challenge, _, err = e.Step(t.Context(), first)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e, challenge
+	}
+	e, challenge := begin()
+	_, proof, err := session.Challenge(challenge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, who, err := e.Step(t.Context(), proof); err != nil || who == nil {
+		t.Fatalf("the login itself: %+v, %v", who, err)
+	}
+	again, _ := begin()
+	if _, who, err := again.Step(t.Context(), proof); who != nil || !errors.Is(err, kerr.SaslAuthenticationFailed) {
+		t.Errorf("a replay: %+v, %v", who, err)
+	}
+	// The old proof under the new nonce.
+	nonceOf := func(challenge []byte) []byte { n, _, _ := bytes.Cut(challenge, []byte(",")); return n }
+	forged, other := begin()
+	if _, who, err := forged.Step(t.Context(), bytes.Replace(proof, nonceOf(challenge), nonceOf(other), 1)); who != nil || !errors.Is(err, kerr.SaslAuthenticationFailed) {
+		t.Errorf("a forgery: %+v, %v", who, err)
+	}
+}
