@@ -30,7 +30,7 @@ type Config struct {
 	Version string
 
 	Listener     net.Listener // for clients
-	ListenerName string       // default PLAINTEXT
+	ListenerName string       // default PLAINTEXT, SSL with TLS
 	Advertised   HostPort     // what clients are told; default the listener's address
 	TLS          *tls.Config
 
@@ -81,6 +81,9 @@ type HostPort struct {
 func (c *Config) SetDefaults() {
 	if c.ListenerName == "" {
 		c.ListenerName = "PLAINTEXT"
+		if c.TLS != nil {
+			c.ListenerName = "SSL"
+		}
 	}
 	if c.SessionTimeout == 0 {
 		c.SessionTimeout = 10 * time.Second

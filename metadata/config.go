@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/inkwell-project/inkwell/internal/clock"
+	"github.com/inkwell-project/inkwell/internal/tlsfiles"
 	"github.com/inkwell-project/inkwell/metadata/batchcoordinator"
 	"github.com/inkwell-project/inkwell/metadata/groupcoordinator"
 	"github.com/inkwell-project/inkwell/metadata/raftlog"
@@ -35,6 +36,10 @@ type Config struct {
 	// RaftAdvertised is the HOST:PORT that the other nodes are told; default the RaftListener's address.
 	RaftAdvertised string
 	RaftTLS        *tls.Config
+	// RaftDialTLS makes the configuration of a connection to another node's RaftListener; nil: RaftTLS.
+	RaftDialTLS func() *tls.Config
+	// DialTLS makes the configuration of a connection to another node's Listener; nil: they speak no TLS.
+	DialTLS func() *tls.Config
 	// Join are listeners of nodes of the cluster that a node with an empty folder joins. A node that is a member looks there for others, too.
 	Join []string
 	// ClusterSecret is shared by all nodes, which prove themselves with it; empty: whoever reaches the ports is believed.
@@ -138,6 +143,14 @@ func (c *Config) Validate() error {
 	work.SetDefaults()
 	errs = append(errs, work.Validate()) // here, or the first cluster that this node leads would say it
 	return errors.Join(errs...)
+}
+
+// dialListener dials other nodes' Listeners.
+func (c *Config) dialListener() func(ctx context.Context, network, address string) (net.Conn, error) {
+	if c.DialTLS == nil {
+		return c.Dial
+	}
+	return tlsfiles.Dial(c.Dial, c.DialTLS)
 }
 
 // dialRaft dials other nodes' Raft listeners.

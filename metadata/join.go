@@ -40,7 +40,7 @@ func nodePassword(secret []byte) string {
 // dialNode makes a client of another node's listener.
 func (n *Node) dialNode(address string) *client.NodeClient {
 	cfg := client.Config{
-		Addresses: []string{address}, Dial: n.cfg.Dial, ClientID: "inkwell-node-" + strconv.Itoa(int(n.cfg.ID)), Clock: n.cfg.Clock, Logger: n.cfg.Logger,
+		Addresses: []string{address}, Dial: n.cfg.dialListener(), ClientID: "inkwell-node-" + strconv.Itoa(int(n.cfg.ID)), Clock: n.cfg.Clock, Logger: n.cfg.Logger,
 		Nonce: func() string { return n.uuidText() + n.uuidText() },
 	}
 	if len(n.cfg.ClusterSecret) > 0 {

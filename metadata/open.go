@@ -146,7 +146,7 @@ func (n *Node) startTransport() error {
 		return nil
 	}
 	t, err := transport.New(transport.Config{
-		ClusterID: n.identity.ClusterID, NodeID: n.cfg.ID, Secret: n.cfg.ClusterSecret, Listener: n.cfg.RaftListener, TLS: n.cfg.RaftTLS,
+		ClusterID: n.identity.ClusterID, NodeID: n.cfg.ID, Secret: n.cfg.ClusterSecret, Listener: n.cfg.RaftListener, TLS: n.cfg.RaftTLS, DialTLS: n.cfg.RaftDialTLS,
 		Dial:  n.cfg.dialRaft(),
 		Clock: n.cfg.Clock, Rand: n.cfg.NewRand(), Logger: n.cfg.Logger, Registerer: n.cfg.Registerer,
 	})

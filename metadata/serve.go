@@ -126,8 +126,10 @@ func (n *Node) authenticator() (*authentication.Authenticator, error) {
 			}
 			return t.admission.record.Load().Credential, true
 		},
-		// A certificate makes its owner the brokers of a cluster, never a node or the administrator.
-		Known: func(name string) bool { return n.tenant(kafka.ClusterID(name)) != nil },
+		// A certificate makes its owner the brokers of a cluster or, if it says so in Inkwell's own words, the administrator; never a node. A common name "admin" may be anybody's.
+		Known: func(name string, byURI bool) bool {
+			return n.tenant(kafka.ClusterID(name)) != nil || byURI && name == adminUser
+		},
 		// The administrator and nodes are known from this node's settings.
 		Loaded: func(name string) bool { return name == adminUser || name == nodeUser || n.loaded.Load() },
 		MaxConnections: func(name string) int64 {
@@ -161,8 +163,8 @@ func (n *Node) isNode(principal string) bool {
 
 // isAdmin says whether a principal may administer: the user admin, or anybody who did not authenticate where there is no admin password.
 func (n *Node) isAdmin(principal string) bool {
-	if n.cfg.AdminPassword == "" {
-		return principal == listener.AnonymousPrincipal
+	if n.cfg.AdminPassword == "" && principal == listener.AnonymousPrincipal {
+		return true
 	}
 	return principal == authentication.PrincipalPrefix+adminUser
 }

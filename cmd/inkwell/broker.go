@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -30,6 +31,7 @@ func runBroker(ctx context.Context, args []string) (err error) {
 	var node metadataSettings
 	var b brokerSettings
 	var metadataNodes, cluster, password string
+	var nodes metadataTLS
 	s.String(&metadataNodes, "metadata", "127.0.0.1:9192", "addresses of metadata nodes, HOST:PORT[,HOST:PORT...]", addresses)
 	s.String(&cluster, "cluster", "", "the Inkless cluster that this broker belongs to", func(v string) error {
 		if v == "" {
@@ -38,26 +40,30 @@ func runBroker(ctx context.Context, args []string) (err error) {
 		return nil
 	})
 	s.String(&password, "cluster.password", "", "the password that `inkwell cluster create` printed; better given as INKWELL_CLUSTER_PASSWORD or in the --config file", nil)
+	nodes.define(s, clusterCertificate)
 	b.define(s, "")
 	common.define(s)
-	if err := errors.Join(s.Load(args, os.Environ(), os.Stdout), noArguments(s)); err != nil {
+	err = errors.Join(s.Load(args, os.Environ(), os.Stdout), noArguments(s))
+	logger, registry := common.logger(), prometheus.NewRegistry()
+	tlsConfig, tlsErr := b.tls.open(tls.RequireAndVerifyClientCert, logger)
+	dial, dialErr := nodes.open(logger)
+	if err = errors.Join(err, tlsErr, dialErr); err != nil {
 		return err
 	}
 	if b.store == "" {
 		return errors.New("--store is not set; give the cluster's object storage, such as s3://BUCKET/PREFIX?region=REGION")
 	}
-	logger, registry := common.logger(), prometheus.NewRegistry()
 	l, err := listen("--listen", b.listen)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
 	remote := client.New(client.Config{
-		Addresses: strings.Split(metadataNodes, ","), Cluster: kafka.ClusterID(cluster), Password: password, Dial: new(net.Dialer).DialContext,
+		Addresses: strings.Split(metadataNodes, ","), Cluster: kafka.ClusterID(cluster), Password: password, Dial: dial,
 		ClientID: "inkwell-broker-" + strconv.FormatInt(b.id, 10), Logger: logger,
 	})
 	defer closeInto(&err, remote.Close)
-	br, closeStore, err := startBroker(ctx, &b, &node, l, remote, logger, registry)
+	br, closeStore, err := startBroker(ctx, &b, &node, l, tlsConfig, remote, logger, registry)
 	if err != nil {
 		return err
 	}
@@ -84,7 +90,7 @@ func addresses(v string) error {
 }
 
 // startBroker opens the store and starts a broker on it; the returned function closes the store, after the broker.
-func startBroker(ctx context.Context, b *brokerSettings, node *metadataSettings, l net.Listener, cluster rpc.MetadataCluster, logger *slog.Logger, registry *prometheus.Registry) (*broker.Broker, func() error, error) {
+func startBroker(ctx context.Context, b *brokerSettings, node *metadataSettings, l net.Listener, tlsConfig *tls.Config, cluster rpc.MetadataCluster, logger *slog.Logger, registry *prometheus.Registry) (*broker.Broker, func() error, error) {
 	cfg, err := b.config()
 	if err != nil {
 		return nil, nil, err
@@ -98,7 +104,7 @@ func startBroker(ctx context.Context, b *brokerSettings, node *metadataSettings,
 		return nil, nil, err
 	}
 	cfg.LocalStore = !strings.HasPrefix(b.store, "s3:") && !strings.Contains(b.store, "faulty_")
-	cfg.Listener, cfg.Metadata, cfg.Static = l, cluster, b.static(node.static())
+	cfg.Listener, cfg.TLS, cfg.Metadata, cfg.Static = l, tlsConfig, cluster, b.static(node.static())
 	cfg.Clock, cfg.NewRand, cfg.NewUUID, cfg.Logger, cfg.Registerer = clock.System, newRand, newUUID, logger, registry
 	br, err := broker.New(ctx, cfg)
 	if err != nil {

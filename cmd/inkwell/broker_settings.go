@@ -31,11 +31,13 @@ type brokerSettings struct {
 	session        time.Duration
 	jobs           compaction.Settings
 	jobsAtOnce     int64
+	tls            listenerTLS
 }
 
 func (b *brokerSettings) define(s *settings.Set, storeDefault string) {
 	s.String(&b.listen, "listen", "127.0.0.1:9092", "address that clients connect to", address)
 	s.String(&b.advertise, "advertise", "", "HOST:PORT that clients are told; empty means the --listen address", optionalAddress)
+	b.tls.define(s, "with the authorities (CA) that clients' certificates must come from; set, clients without one are refused")
 	s.String(&b.store, "store", storeDefault, "object storage: file:///FOLDER or s3://BUCKET/PREFIX?region=REGION&endpoint=URL; credentials come from the provider's usual chain", nil)
 	s.Int(&b.id, "broker.id", 1, 0, 1<<31-1, "this broker's id, one of its own in the cluster")
 	s.String(&b.rack, "broker.rack", "", "this broker's zone", nil)

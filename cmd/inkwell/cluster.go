@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"log/slog"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -40,6 +40,7 @@ const clusterIntro = `Creates, lists, describes, limits, suspends and deletes In
 type clusterCommand struct {
 	metadata          string
 	user, password    string
+	nodes             metadataTLS
 	batchCoordinators int64
 	groupCoordinators int64
 	timeout           time.Duration
@@ -61,11 +62,14 @@ func runCluster(ctx context.Context, args []string) (err error) {
 	s.String(&c.metadata, "metadata", "127.0.0.1:9192", "addresses of metadata nodes, HOST:PORT[,HOST:PORT...]", addresses)
 	s.String(&c.user, "admin.user", "admin", "the administrator to log in as", nil)
 	s.String(&c.password, "admin.password", "", "the administrator's password; better given as INKWELL_ADMIN_PASSWORD, for others can see flags. Empty means no login", nil)
+	c.nodes.define(s, adminCertificate)
 	s.Int(&c.batchCoordinators, "batch.coordinators", 0, 0, 1000, "create, alter: partitions of the cluster's __batch_coordinates, more of which take more commits; 0 leaves it to the node")
 	s.Int(&c.groupCoordinators, "group.coordinators", 0, 0, 1000, "create: partitions of the cluster's __consumer_offsets, which cannot be changed later; 0 leaves it to the node")
 	c.defineLimits(s)
 	s.Duration(&c.timeout, "timeout", 30*time.Second, time.Second, 10*time.Minute, "time for the whole command")
-	if err := s.Load(args, os.Environ(), os.Stdout); err != nil {
+	err = s.Load(args, os.Environ(), os.Stdout)
+	dial, dialErr := c.nodes.open(slog.New(slog.DiscardHandler))
+	if err := errors.Join(err, dialErr); err != nil {
 		return err
 	}
 	run, name, err := c.parse(s.Args())
@@ -73,7 +77,7 @@ func runCluster(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	admin := client.NewAdmin(client.AdminConfig{
-		Addresses: strings.Split(c.metadata, ","), User: c.user, Password: c.password, Dial: new(net.Dialer).DialContext, Timeout: c.timeout, ClientID: "inkwell-cluster",
+		Addresses: strings.Split(c.metadata, ","), User: c.user, Password: c.password, Dial: dial, Timeout: c.timeout, ClientID: "inkwell-cluster",
 	})
 	defer closeInto(&err, admin.Close)
 	c.admin, c.alterer, c.grower = admin, admin, admin
@@ -137,6 +141,12 @@ To start a broker of it, with the object storage that it is to use and an id of 
 
   INKWELL_CLUSTER_PASSWORD=%[3]s inkwell broker --metadata %[4]s --cluster %[1]s --broker.id 1 --store 's3://BUCKET/PREFIX?region=REGION'
 `, name, made.UUID, made.Password, c.metadata, made.BatchCoordinators, made.GroupCoordinators)
+	if ca := c.nodes.files.CA.Path; ca != "" {
+		fmt.Fprintf(c.out, `
+Add --metadata.tls.ca %s to that. Where the metadata nodes have --tls.client.ca, a certificate replaces the password: --metadata.tls.cert and --metadata.tls.key, with the URI
+inkwell:%s among its subject alternative names.
+`, ca, name)
+	}
 	return nil
 }
 
@@ -240,9 +250,9 @@ func (c *clusterCommand) hint(name kafka.ClusterID, err error) string {
 	case errors.Is(err, kafka.ErrUnknownOutcome):
 		return fmt.Sprintf("It may or may not have been done: `inkwell cluster list` shows it. If a cluster %s was created, its password is lost: delete it and create one of another name.", name)
 	case errors.Is(err, kerr.CoordinatorNotAvailable) && c.password == "":
-		return fmt.Sprintf("Check that a metadata node listens at --metadata %s. A node that wants a login ends connections without one: set INKWELL_ADMIN_PASSWORD.", c.metadata)
+		return fmt.Sprintf("Check that a metadata node listens at --metadata %s. A node that wants a login ends connections without one: set INKWELL_ADMIN_PASSWORD.", c.metadata) + c.nodes.hint()
 	case errors.Is(err, kerr.CoordinatorNotAvailable):
-		return fmt.Sprintf("Check that a metadata node listens at --metadata %s.", c.metadata)
+		return fmt.Sprintf("Check that a metadata node listens at --metadata %s.", c.metadata) + c.nodes.hint()
 	}
 	return ""
 }

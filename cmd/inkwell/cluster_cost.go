@@ -63,6 +63,9 @@ func runClusterCost(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer closeInto(&err, closeCluster)
+	if _, err := cluster.DescribeCluster(ctx, &rpc.DescribeClusterRequest{}); err != nil { // refused where a certificate is another cluster's
+		return fmt.Errorf("asking the Metadata cluster about the cluster: %w", err)
+	}
 	c.cluster = cluster
 	return c.run(ctx)
 }

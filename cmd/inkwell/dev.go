@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -31,7 +32,10 @@ func runDev(ctx context.Context, args []string) (err error) {
 	b.define(s, "")
 	node.defineCoordinators(s, 0)
 	common.define(s)
-	if err := errors.Join(s.Load(args, os.Environ(), os.Stdout), noArguments(s)); err != nil {
+	err = errors.Join(s.Load(args, os.Environ(), os.Stdout), noArguments(s))
+	logger, registry := common.logger(), prometheus.NewRegistry()
+	tlsConfig, tlsErr := b.tls.open(tls.RequireAndVerifyClientCert, logger)
+	if err = errors.Join(err, tlsErr); err != nil {
 		return err
 	}
 	data, err := filepath.Abs(node.data)
@@ -41,7 +45,6 @@ func runDev(ctx context.Context, args []string) (err error) {
 	if b.store == "" {
 		b.store = "file://" + filepath.Join(data, "objects")
 	}
-	logger, registry := common.logger(), prometheus.NewRegistry()
 
 	// The socket comes first, so that an address in use is said before anything is opened, and clients that come early wait instead of being refused.
 	l, err := listen("--listen", b.listen)
@@ -63,7 +66,7 @@ func runDev(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	br, closeStore, err := startBroker(ctx, &b, &node, l, tenant, logger, registry)
+	br, closeStore, err := startBroker(ctx, &b, &node, l, tlsConfig, tenant, logger, registry)
 	if err != nil {
 		return err
 	}

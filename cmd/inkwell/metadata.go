@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -83,16 +84,21 @@ func runMetadata(ctx context.Context, args []string) (err error) {
 	s.String(&advertise, "advertise", "", "HOST:PORT that brokers and administrators are told; empty means the --listen address", optionalAddress)
 	s.String(&adminPassword, "admin.password", "", "password of the user admin (SCRAM-SHA-512); without one every connection without a login is an administrator's, and --listen must be a loopback address", nil)
 	var peers peerSettings
+	var listening listenerTLS
+	listening.define(s, "with the authorities (CA) of client certificates, by which brokers log in as their cluster; set, who shows none has to log in with a password")
 	peers.define(s)
 	m.defineCoordinators(s, 3*time.Second)
 	common.define(s)
-	if err := errors.Join(s.Load(args, os.Environ(), os.Stdout), noArguments(s)); err != nil {
-		return err
-	}
-	if err := guardAdmin(listenAddr, adminPassword); err != nil {
-		return err
-	}
+	err = errors.Join(s.Load(args, os.Environ(), os.Stdout), noArguments(s))
 	logger, registry := common.logger(), prometheus.NewRegistry()
+	tlsConfig, tlsErr := listening.open(tls.VerifyClientCertIfGiven, logger)
+	tlsErr = errors.Join(tlsErr, peers.openTLS(tlsConfig != nil || listening.files.Any(), logger))
+	if err == nil {
+		err = guardAdmin(listenAddr, adminPassword)
+	}
+	if err = errors.Join(err, tlsErr); err != nil {
+		return err
+	}
 	l, err := listen("--listen", listenAddr)
 	if err != nil {
 		return err
@@ -107,6 +113,7 @@ func runMetadata(ctx context.Context, args []string) (err error) {
 	if cfg.MaxFeatureLevel, err = builtFeatureLevel(); err != nil {
 		return err
 	}
+	cfg.TLS = tlsConfig
 	closePeers, err := peers.apply(&cfg)
 	if err != nil {
 		return err

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"log/slog"
 	"os"
 	"strconv"
 	"strings"
@@ -36,22 +36,26 @@ type featuresCommand struct {
 func runMetadataFeatures(ctx context.Context, args []string) (err error) {
 	var metadata, user, password string
 	var timeout time.Duration
+	var nodes metadataTLS
 	s := settings.New("metadata features", featuresIntro)
 	s.String(&metadata, "metadata", "127.0.0.1:9192", "addresses of metadata nodes, HOST:PORT[,HOST:PORT...]", addresses)
 	s.String(&user, "admin.user", "admin", "the administrator to log in as", nil)
 	s.String(&password, "admin.password", "", "the administrator's password; better given as INKWELL_ADMIN_PASSWORD, for others can see flags. Empty means no login", nil)
+	nodes.define(s, adminCertificate)
 	s.Duration(&timeout, "timeout", 30*time.Second, time.Second, 10*time.Minute, "time for the whole command")
-	if err := s.Load(args, os.Environ(), os.Stdout); err != nil {
+	err = s.Load(args, os.Environ(), os.Stdout)
+	dial, dialErr := nodes.open(slog.New(slog.DiscardHandler))
+	if err := errors.Join(err, dialErr); err != nil {
 		return err
 	}
 	admin := client.NewAdmin(client.AdminConfig{
-		Addresses: strings.Split(metadata, ","), User: user, Password: password, Dial: new(net.Dialer).DialContext, Timeout: timeout, ClientID: "inkwell-metadata-features",
+		Addresses: strings.Split(metadata, ","), User: user, Password: password, Dial: dial, Timeout: timeout, ClientID: "inkwell-metadata-features",
 	})
 	defer closeInto(&err, admin.Close)
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	c := featuresCommand{alterer: admin, out: os.Stdout}
-	return (&nodesCommand{metadata: metadata}).explain(c.run(ctx, s.Args()))
+	return (&nodesCommand{metadata: metadata, nodes: nodes}).explain(c.run(ctx, s.Args()))
 }
 
 func (c *featuresCommand) run(ctx context.Context, args []string) error {

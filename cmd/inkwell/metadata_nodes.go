@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"log/slog"
 	"os"
 	"regexp"
 	"strconv"
@@ -33,6 +33,7 @@ const nodesIntro = `Administers the nodes of a Metadata Kafka Cluster.
 type nodesCommand struct {
 	metadata       string
 	user, password string
+	nodes          metadataTLS
 	timeout        time.Duration
 	force          bool
 
@@ -47,9 +48,12 @@ func runMetadataNodes(ctx context.Context, args []string) (err error) {
 	s.String(&c.metadata, "metadata", "127.0.0.1:9192", "addresses of metadata nodes, HOST:PORT[,HOST:PORT...]", addresses)
 	s.String(&c.user, "admin.user", "admin", "the administrator to log in as", nil)
 	s.String(&c.password, "admin.password", "", "the administrator's password; better given as INKWELL_ADMIN_PASSWORD, for others can see flags. Empty means no login", nil)
+	c.nodes.define(s, adminCertificate)
 	s.Bool(&c.force, "force", false, "remove: a node that still has replicas; replace: a node that is alive")
 	s.Duration(&c.timeout, "timeout", 30*time.Second, time.Second, 10*time.Minute, "time for the whole command")
-	if err := s.Load(args, os.Environ(), os.Stdout); err != nil {
+	err = s.Load(args, os.Environ(), os.Stdout)
+	dial, dialErr := c.nodes.open(slog.New(slog.DiscardHandler))
+	if err := errors.Join(err, dialErr); err != nil {
 		return err
 	}
 	run, err := c.parse(s.Args())
@@ -57,7 +61,7 @@ func runMetadataNodes(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	admin := client.NewAdmin(client.AdminConfig{
-		Addresses: strings.Split(c.metadata, ","), User: c.user, Password: c.password, Dial: new(net.Dialer).DialContext, Timeout: c.timeout, ClientID: "inkwell-metadata-nodes",
+		Addresses: strings.Split(c.metadata, ","), User: c.user, Password: c.password, Dial: dial, Timeout: c.timeout, ClientID: "inkwell-metadata-nodes",
 	})
 	defer closeInto(&err, admin.Close)
 	c.admin = admin
@@ -174,7 +178,7 @@ func (c *nodesCommand) explain(err error) error {
 	case errors.Is(err, kerr.ResourceNotFound):
 		text += "\n`inkwell metadata nodes list` shows the nodes that there are."
 	case errors.Is(err, kerr.CoordinatorNotAvailable):
-		text += fmt.Sprintf("\nCheck that a metadata node listens at --metadata %s, and that most of them run.", c.metadata)
+		text += fmt.Sprintf("\nCheck that a metadata node listens at --metadata %s, and that most of them run.", c.metadata) + c.nodes.hint()
 	}
 	return &explained{err, text}
 }

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
-	"net"
 	"os"
 	"strings"
 	"time"
@@ -46,6 +46,7 @@ func runObjectPurge(ctx context.Context, args []string) (err error) {
 	var cluster, store, metadata, user, password, force string
 	var timeout time.Duration
 	p := purge{out: os.Stdout}
+	var nodes metadataTLS
 	s := settings.New("object.purge", purgeIntro)
 	s.String(&cluster, "cluster", "", "the cluster whose objects go", nil)
 	s.String(&store, "store", "", "the object storage that its brokers used, such as s3://BUCKET/PREFIX?region=REGION", nil)
@@ -54,8 +55,11 @@ func runObjectPurge(ctx context.Context, args []string) (err error) {
 	s.String(&metadata, "metadata", "127.0.0.1:9192", "addresses of metadata nodes, HOST:PORT[,HOST:PORT...]", addresses)
 	s.String(&user, "admin.user", "admin", "the administrator to log in as", nil)
 	s.String(&password, "admin.password", "", "the administrator's password; better given as INKWELL_ADMIN_PASSWORD, for others can see flags. Empty means no login", nil)
+	nodes.define(s, adminCertificate)
 	s.Duration(&timeout, "timeout", 30*time.Second, time.Second, 10*time.Minute, "time for asking the Metadata cluster")
-	if err := errors.Join(s.Load(args, os.Environ(), os.Stdout), noArguments(s)); err != nil {
+	err = errors.Join(s.Load(args, os.Environ(), os.Stdout), noArguments(s))
+	dial, dialErr := nodes.open(slog.New(slog.DiscardHandler))
+	if err := errors.Join(err, dialErr); err != nil {
 		return err
 	}
 	p.cluster = kafka.ClusterID(cluster)
@@ -69,7 +73,7 @@ func runObjectPurge(ctx context.Context, args []string) (err error) {
 	}
 	if force == "" {
 		admin := client.NewAdmin(client.AdminConfig{
-			Addresses: strings.Split(metadata, ","), User: user, Password: password, Dial: new(net.Dialer).DialContext, Timeout: timeout, ClientID: "inkwell-object",
+			Addresses: strings.Split(metadata, ","), User: user, Password: password, Dial: dial, Timeout: timeout, ClientID: "inkwell-object",
 		})
 		asking, cancel := context.WithTimeout(ctx, timeout)
 		err := mayPurge(asking, admin, p.cluster)

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,12 +41,14 @@ for its deletion or sweep, or is an upload of a live broker; uploads in parts th
 type clusterAccess struct {
 	metadata, cluster, password, data string
 	timeout                           time.Duration
+	nodes                             metadataTLS
 }
 
 func (a *clusterAccess) define(s *settings.Set) {
 	s.String(&a.metadata, "metadata", "127.0.0.1:9192", "addresses of metadata nodes, HOST:PORT[,HOST:PORT...]", addresses)
 	s.String(&a.cluster, "cluster", "", "the Inkless cluster; with --data it is dev", nil)
 	s.String(&a.password, "cluster.password", "", "the password that `inkwell cluster create` printed; better given as INKWELL_CLUSTER_PASSWORD or in the --config file", nil)
+	a.nodes.define(s, clusterCertificate)
 	s.String(&a.data, "data", "", "instead of --metadata: the folder of an `inkwell dev` that does not run now", nil)
 	s.Duration(&a.timeout, "timeout", 30*time.Second, time.Second, 10*time.Minute, "time for one question to the Metadata cluster")
 }
@@ -58,8 +59,12 @@ func (a *clusterAccess) open(ctx context.Context) (rpc.MetadataCluster, func() e
 		if a.cluster == "" || strings.ContainsAny(a.cluster, "/ \t\n") {
 			return nil, nil, fmt.Errorf("--cluster is %q; give it the name of a cluster that `inkwell cluster create` made, or --data the folder of an `inkwell dev`", a.cluster)
 		}
+		dial, err := a.nodes.open(slog.New(slog.DiscardHandler))
+		if err != nil {
+			return nil, nil, err
+		}
 		c := client.New(client.Config{Addresses: strings.Split(a.metadata, ","), Cluster: kafka.ClusterID(a.cluster), Password: a.password,
-			Dial: new(net.Dialer).DialContext, Timeout: a.timeout, ClientID: "inkwell-object"})
+			Dial: dial, Timeout: a.timeout, ClientID: "inkwell-object"})
 		return c, c.Close, nil
 	}
 	if a.cluster != "" && a.cluster != devCluster {

@@ -16,12 +16,12 @@ const CertificateScheme = "inkwell"
 // Certificate is listener.Config.Certificate. The URI inkwell:NAME in the subject alternative names, else the subject's common name, is the name of a cluster (or of the
 // administrator), as the user is with SCRAM. That the certificate was signed by the CA which may say so is checked before.
 func (a *Authenticator) Certificate(ctx context.Context, conn *listener.Conn, certificate *x509.Certificate) (principal string, err error) {
-	name, err := certificateName(certificate)
+	name, byURI, err := certificateName(certificate)
 	if err != nil {
 		return "", err
 	}
 	early := !a.loaded(name)
-	if !a.known(name) {
+	if !a.known(name, byURI) {
 		if early {
 			return "", tooEarly(name)
 		}
@@ -33,22 +33,21 @@ func (a *Authenticator) Certificate(ctx context.Context, conn *listener.Conn, ce
 	return PrincipalPrefix + name, nil
 }
 
-func certificateName(certificate *x509.Certificate) (string, error) {
-	name := ""
+func certificateName(certificate *x509.Certificate) (name string, byURI bool, err error) {
 	for _, uri := range certificate.URIs {
 		if uri.Scheme != CertificateScheme {
 			continue
 		}
 		if name != "" || uri.Opaque == "" {
-			return "", fmt.Errorf("subject alternative name %q: want one URI %s:NAME: %w", uri, CertificateScheme, kerr.SaslAuthenticationFailed)
+			return "", false, fmt.Errorf("subject alternative name %q: want one URI %s:NAME: %w", uri, CertificateScheme, kerr.SaslAuthenticationFailed)
 		}
-		name = uri.Opaque
+		name, byURI = uri.Opaque, true
 	}
 	if name == "" {
 		name = certificate.Subject.CommonName
 	}
 	if name == "" {
-		return "", fmt.Errorf("the certificate names no cluster, neither by a URI %s:NAME nor by its common name: %w", CertificateScheme, kerr.SaslAuthenticationFailed)
+		return "", false, fmt.Errorf("the certificate names no cluster, neither by a URI %s:NAME nor by its common name: %w", CertificateScheme, kerr.SaslAuthenticationFailed)
 	}
-	return name, nil
+	return name, byURI, nil
 }

@@ -27,8 +27,8 @@ const maxMessageBytes = 4096
 type Config struct {
 	// Lookup finds the credential of a cluster's brokers; it is called once in each exchange and must not wait for anything.
 	Lookup func(cluster string) (topics.ScramCredential, bool)
-	// Known says whether a certificate may name a cluster; nil asks Lookup.
-	Known func(cluster string) bool
+	// Known says whether a certificate may name a cluster; nil asks Lookup. byURI: it does so by a URI, which only who means Inkwell writes, not by a common name.
+	Known func(cluster string, byURI bool) bool
 	// MaxConnections is how many connections a cluster may have at a time, 0 for any number; nil: any number.
 	MaxConnections func(cluster string) int64
 	// Loaded says whether Lookup answers for this cluster as of now; nil: always. Until it does, whoever is not known, or has another password, is asked to come back.
@@ -55,7 +55,7 @@ func (c *Config) Validate() error {
 // Authenticator implements listener.Authenticator.
 type Authenticator struct {
 	lookup         func(cluster string) (topics.ScramCredential, bool)
-	known          func(cluster string) bool
+	known          func(cluster string, byURI bool) bool
 	loaded         func(cluster string) bool
 	maxConnections func(cluster string) int64
 	connections    connections
@@ -74,7 +74,7 @@ func New(cfg Config) (*Authenticator, error) {
 		lookup: cfg.Lookup, known: cfg.Known, nonce: cfg.Nonce, loaded: cfg.Loaded, maxConnections: cfg.MaxConnections, secret: cfg.Secret, connections: connections{open: map[string]map[uint64]struct{}{}},
 	}
 	if a.known == nil {
-		a.known = func(cluster string) bool { _, ok := a.lookup(cluster); return ok }
+		a.known = func(cluster string, _ bool) bool { _, ok := a.lookup(cluster); return ok }
 	}
 	if a.loaded == nil {
 		a.loaded = func(string) bool { return true }

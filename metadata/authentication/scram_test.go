@@ -199,7 +199,7 @@ type described struct {
 }
 
 func (d described) DescribeCluster(context.Context, *rpc.DescribeClusterRequest) (*rpc.DescribeClusterResponse, error) {
-	return &rpc.DescribeClusterResponse{UUID: d.name}, nil
+	return &rpc.DescribeClusterResponse{Cluster: kafka.ClusterID(d.name), UUID: d.name}, nil
 }
 
 type byPrincipal struct{}

@@ -144,10 +144,17 @@ func (c *Client) DescribeCost(ctx context.Context, req *rpc.DescribeCostRequest)
 	return answer, callAt(ctx, c, toController, reads, 0, rpc.KeyDescribeCost, req, answer)
 }
 
-// DescribeCluster implements rpc.ClusterDescriber.
+// DescribeCluster implements rpc.ClusterDescriber. Who logs in with a certificate is the cluster that it names, whatever the caller meant: another one than
+// cfg.Cluster is refused here, before its topics and objects are taken for those of that.
 func (c *Client) DescribeCluster(ctx context.Context, req *rpc.DescribeClusterRequest) (*rpc.DescribeClusterResponse, error) {
 	answer := new(rpc.DescribeClusterResponse)
-	return answer, callAt(ctx, c, anyNode, reads, 0, rpc.KeyDescribeCluster, req, answer)
+	if err := callAt(ctx, c, anyNode, reads, 0, rpc.KeyDescribeCluster, req, answer); err != nil {
+		return answer, err
+	}
+	if c.cfg.Cluster != "" && answer.Cluster != c.cfg.Cluster {
+		return answer, fmt.Errorf("the metadata nodes know this client as cluster %s, not %s: give the credential (password or certificate) of %[2]s: %[3]w", answer.Cluster, c.cfg.Cluster, kerr.ClusterAuthorizationFailed)
+	}
+	return answer, nil
 }
 
 // FindLeaders implements rpc.LeaderFinder.

@@ -267,7 +267,7 @@ func (c fakeCluster) FollowTopic(ctx context.Context, req *rpc.FollowTopicReques
 }
 
 func (c fakeCluster) DescribeCluster(context.Context, *rpc.DescribeClusterRequest) (*rpc.DescribeClusterResponse, error) {
-	return &rpc.DescribeClusterResponse{UUID: c.n.address}, nil
+	return &rpc.DescribeClusterResponse{Cluster: "c1", UUID: c.n.address}, nil
 }
 
 func (c fakeCluster) Forward(ctx context.Context, req *rpc.ForwardRequest) (*rpc.ForwardResponse, error) {

@@ -35,6 +35,8 @@ type Config struct {
 	Listener net.Listener // closed by Close
 	Dial     func(ctx context.Context, address string) (net.Conn, error)
 	TLS      *tls.Config // nil: none. Used by both sides; ServerName is taken from the address where it is empty
+	// DialTLS makes the configuration of one connection to a peer, where that changes; nil: TLS.
+	DialTLS func() *tls.Config
 
 	Clock clock.Clock
 	Rand  *rand.Rand // jitter of the back-off

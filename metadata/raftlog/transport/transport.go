@@ -171,6 +171,9 @@ func (t *Transport) dial(ctx context.Context, id int32, address string, kind byt
 	}
 	if t.cfg.TLS != nil {
 		c := t.cfg.TLS
+		if t.cfg.DialTLS != nil {
+			c = t.cfg.DialTLS()
+		}
 		if host, _, err := net.SplitHostPort(address); err == nil && c.ServerName == "" {
 			c = c.Clone()
 			c.ServerName = host
