@@ -59,9 +59,9 @@ func (s *system) admin(args ...string) (string, error) {
 var password = regexp.MustCompile(`INKWELL_CLUSTER_PASSWORD=(\S+)`)
 
 // create makes a cluster and returns its brokers' password.
-func (s *system) create(name string) string {
+func (s *system) create(name string, more ...string) string {
 	s.t.Helper()
-	out, err := s.admin("create", name)
+	out, err := s.admin(append([]string{"create", name}, more...)...)
 	found := password.FindStringSubmatch(out)
 	if err != nil || found == nil {
 		s.t.Fatalf("cluster create %s: %v\n%s", name, err, out)
