@@ -186,7 +186,7 @@ func serial(t *testing.T, address string, ca *tlsfilestest.Authority) int64 {
 // TestNodesSpeakTLS: two nodes replicate over mutual TLS; one whose certificate comes from elsewhere gets no replicas.
 func TestNodesSpeakTLS(t *testing.T) {
 	path, nodes, raft := binary(t), tlsfilestest.New(t, "nodes"), tlsfilestest.New(t, "raft")
-	env := append([]string{"INKWELL_CLUSTER_SECRET_FILE=" + secretFile(t)}, adminEnv...)
+	env := append([]string{"INKWELL_CLUSTER_SECRET_FILE=" + tlsSecretFile(t)}, adminEnv...)
 	login := kgo.DialTLSConfig(&tls.Config{RootCAs: nodes.Pool, Certificates: []tls.Certificate{nodes.Client(t, "admin", "inkwell:admin").TLS}})
 	start := func(id, join string, authority *tlsfilestest.Authority) *servers.Server {
 		t.Helper()
@@ -232,7 +232,7 @@ func raftAddress(t *testing.T, list string) string {
 	return found[1]
 }
 
-func secretFile(t *testing.T) string {
+func tlsSecretFile(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "secret")
 	write(t, path, "0123456789abcdef0123456789abcdef")
