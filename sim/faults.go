@@ -111,7 +111,7 @@ func killNode(w *World, r *rand.Rand, _ time.Duration) func() {
 func killNodeAtWrite(w *World, r *rand.Rand, _ time.Duration) func() {
 	n := w.someNode(r)
 	powerOff, kept := r.IntN(2) == 0, keep(r)
-	n.disk.crashSoon(40, func() { n.kill(powerOff, kept) })
+	n.disk.crashSoon(40, func() { w.cutDown(powerOff, kept, n.process) })
 	return n.start
 }
 
@@ -131,11 +131,7 @@ func killSeveral(w *World, r *rand.Rand, _ time.Duration) func() {
 			}
 		}
 	}
-	cut := func() {
-		for _, p := range down {
-			p.kill(true, kept)
-		}
-	}
+	cut := func() { w.cutDown(true, kept, down...) }
 	if r.IntN(2) == 0 {
 		cut()
 	} else {
@@ -151,8 +147,20 @@ func killSeveral(w *World, r *rand.Rand, _ time.Duration) func() {
 func killNodeAtMessage(w *World, r *rand.Rand, _ time.Duration) func() {
 	n := w.someNode(r)
 	powerOff, kept := r.IntN(2) == 0, keep(r)
-	w.net.CrashSoon(n.host, 1+r.IntN(100), func() { n.kill(powerOff, kept) })
+	w.net.CrashSoon(n.host, 1+r.IntN(100), func() { w.cutDown(powerOff, kept, n.process) })
 	return n.start
+}
+
+// cutDown kills processes when a fault comes to its moment. The one that heals starts what is down; a moment that comes just then must not leave anything down for ever.
+func (w *World) cutDown(powerOff bool, kept int, list ...*process) {
+	for _, p := range list {
+		p.kill(powerOff, kept)
+	}
+	for _, p := range list {
+		if w.healed.Load() {
+			p.start()
+		}
+	}
 }
 
 // dieAndStart kills a process when it is called, and starts it again some time later.
@@ -325,6 +333,7 @@ func (w *World) healStore(c *cluster) { c.store.Heal() }
 
 // heal ends all faults and starts what is down.
 func (w *World) heal() {
+	w.healed.Store(true)
 	w.net.Heal()
 	for _, n := range w.everyNode() {
 		w.net.CrashSoon(n.host, 0, nil)

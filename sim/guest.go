@@ -120,10 +120,10 @@ func (w *World) untilNode(ctx context.Context, admin *client.AdminClient, id int
 
 // retire stops a process for ever.
 func (p *process) retire() {
-	p.stop()
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.stopping = true
+	p.retired = true // first: who is restarting it just now starts it no more
+	p.mu.Unlock()
+	p.stop()
 }
 
 // hasStarted says whether it was ever started.

@@ -22,6 +22,7 @@ type process struct {
 	mu       sync.Mutex // guards what follows
 	started  int
 	stopping bool         // start waits for nothing: who stops it starts it again
+	retired  bool         // it is never started again
 	current  *incarnation // nil: down
 	skew     time.Duration
 }
@@ -78,7 +79,7 @@ func (i *incarnation) unpaused(ctx context.Context) error {
 func (p *process) start() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.current != nil || p.stopping || p.w.ending.Load() {
+	if p.current != nil || p.stopping || p.retired || p.w.ending.Load() {
 		return
 	}
 	p.started++

@@ -35,6 +35,7 @@ type World struct {
 
 	running sync.WaitGroup // everything that processes started
 	ending  atomic.Bool    // nothing is started any more
+	healed  atomic.Bool    // faults are over: what still falls is started again at once
 	crashes atomic.Int64   // of brokers
 
 	mu        sync.Mutex // guards what follows
