@@ -13,6 +13,7 @@ import (
 //	MsgHeartbeat        the sender lives; Term is its vouch
 //	MsgUnreachable      you are no member of group Index, says its leader; Commit is the last change of its members
 //	MsgSnapStatus       send me the state of group Index: mine cannot be used
+//	MsgSnap             I have nothing of group Index, and you believe that I have
 //	MsgStorageApplyResp the hash of my state of group Index, for a check: Context
 //
 // A kind that a node does not know is dropped.
@@ -49,6 +50,8 @@ func (n *Node) onControl(m *pb.Message) {
 		}
 	case pb.MsgSnapStatus:
 		n.sendState(g, from)
+	case pb.MsgSnap:
+		g.guard(func() { n.sendUnasked(g, from) })
 	case pb.MsgStorageApplyResp:
 		g.guard(func() { g.onHash(from, m.GetContext()) })
 	}

@@ -62,6 +62,7 @@ type group struct {
 	elapsed      int // ticks since a leader was heard
 	timeout      int // when elapsed is too long
 	eager        int // campaigns without waiting that are left
+	refused      refusal
 	seenTerm     uint64
 	lastLead     uint64 // the last that was known
 	removed      bool

@@ -148,10 +148,21 @@ func (g *group) step(m *pb.Message) {
 		if g.isBlank() {
 			return
 		}
+	case pb.MsgApp:
+		if g.isBlank() {
+			offer := refusal{m.GetIndex(), g.node.ticks}
+			if g.refused == offer {
+				return // a leader that credits this replica with entries, see sendUnasked, would offer the same for ever, as fast as the network carries it
+			}
+			g.refused = offer
+		}
 	case pb.MsgHeartbeat:
 		if c := m.GetContext(); len(c) == 9 && c[0] == quiesceMark {
 			g.onQuiesce(m)
 			return
+		}
+		if g.isBlank() && m.GetCommit() > 0 {
+			m = g.notYet(m)
 		}
 	case pb.MsgHeartbeatResp:
 		if c := m.GetContext(); len(c) == 1 && c[0] == wakeMark {
@@ -179,6 +190,19 @@ func (g *group) step(m *pb.Message) {
 // voted, was removed and forgot its votes with its state; one that is still counted by a node that missed the removal must not vote again in the same term, or that term
 // has two leaders. What it is first sent ends with the entry that makes it a member, so that from then on only a log which has that entry gets its vote.
 func (g *group) isBlank() bool { return len(members(g.conf)) == 0 }
+
+// notYet takes what a heartbeat says is committed out of it, and tells its sender that this replica has none of that: it was for the replica that was here before, or is for this one
+// because what that one said arrived late.
+func (g *group) notYet(m *pb.Message) *pb.Message {
+	g.node.sendControl(NodeOf(m.GetFrom()), &pb.Message{Type: pb.MsgSnap.Enum(), Index: new(g.id)})
+	return &pb.Message{Type: m.Type, From: m.From, To: m.To, Term: m.Term, Context: m.Context}
+}
+
+// refusal is of entries that follow an index that a blank replica does not have.
+type refusal struct {
+	index uint64
+	tick  int
+}
 
 // guard runs fn, and halts the group when Raft panics: its log cannot be read, or an invariant is broken.
 func (g *group) guard(fn func()) (ok bool) {

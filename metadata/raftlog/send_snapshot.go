@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 
+	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
+	"go.etcd.io/raft/v3/tracker"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/inkwell-project/inkwell/metadata/statestore"
@@ -57,6 +59,27 @@ func (n *Node) startSnapshot(g *group, m *pb.Message) {
 		})
 		n.ReportSnapshot(g.id, to, err == nil)
 	})
+}
+
+// sendUnasked sends a snapshot that Raft does not ask for. A replica that was removed, lost its state with that and came back may be credited with entries of its former life: what
+// it said then can arrive when it is a member again. Raft takes nothing back, and each refusal of the new replica for an old one. What it is credited with was committed before
+// it came back, so nothing was counted wrongly, but only a snapshot helps it.
+func (n *Node) sendUnasked(g *group, to int32) {
+	credited := false
+	if g.leads {
+		g.raw.WithProgress(func(id uint64, _ raft.ProgressType, pr tracker.Progress) {
+			credited = credited || id == raftID(to) && pr.Match > 0
+		})
+	}
+	if !credited || g.sends[to] != 0 {
+		return
+	}
+	snapshot, err := g.storage.Snapshot()
+	if err != nil {
+		return // not now; it says so again with the next heartbeat
+	}
+	term := g.raw.BasicStatus().GetTerm()
+	n.startSnapshot(g, &pb.Message{Type: pb.MsgSnap.Enum(), From: new(raftID(n.cfg.NodeID)), To: new(raftID(to)), Term: &term, Snapshot: snapshot})
 }
 
 // sendSnapshot streams the newest state there is: it may be newer than what Raft asked for.
