@@ -44,10 +44,10 @@ func newDirectIO(folder int) *directIO {
 	return d
 }
 
-// write writes whole blocks and says how many bytes; the rest is the caller's. The staging copy is what lets slices of
+// write writes whole blocks from a place in the file on and says how many bytes; the rest is the caller's. The staging copy is what lets slices of
 // any address and length be written; it stays in the CPU's cache, unlike the page cache's.
-func (d *directIO) write(ctx context.Context, fd int, c *bodyCursor, size int64) (offset int64, err error) {
-	if d == nil || d.off.Load() || size < directMinBytes {
+func (d *directIO) write(ctx context.Context, fd int, at int64, c *bodyCursor, size int64) (n int64, err error) {
+	if d == nil || d.off.Load() || size < directMinBytes || at%directBlock != 0 {
 		return 0, nil
 	}
 	var buf []byte
@@ -69,18 +69,18 @@ func (d *directIO) write(ctx context.Context, fd int, c *bodyCursor, size int64)
 		return 0, nil
 	}
 	// One extent, and a size that the writes need not move on, each under the file's lock.
-	if err := retryEINTR(func() error { return unix.Fallocate(fd, 0, 0, size) }); errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+	if err := retryEINTR(func() error { return unix.Fallocate(fd, 0, at, size) }); errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		return 0, err
 	}
-	w := directWriter{d: d, fd: fd, direct: true}
-	for size-w.offset >= directBlock {
-		part := buf[:min(stagingBytes, (size-w.offset)&^(directBlock-1))]
+	w := directWriter{d: d, fd: fd, offset: at, direct: true}
+	for end := at + size; end-w.offset >= directBlock; {
+		part := buf[:min(stagingBytes, (end-w.offset)&^(directBlock-1))]
 		c.copyTo(part)
 		if err := w.write(ctx, part); err != nil {
 			return 0, err
 		}
 	}
-	return w.offset, w.buffered()
+	return w.offset - at, w.buffered()
 }
 
 type directWriter struct {

@@ -46,7 +46,7 @@ func (b *Bucket) writeTemp(ctx context.Context, name string, body [][]byte) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, unix.Close(fd)) }()
-	if err := writeBody(ctx, fd, body, b.direct, !b.cfg.NoSync); err != nil {
+	if err := writeBody(ctx, fd, 0, body, b.direct, !b.cfg.NoSync); err != nil {
 		return err
 	}
 	if b.cfg.NoSync {

@@ -17,14 +17,14 @@ const (
 	maxWrite = 1 << 20
 )
 
-// writeBody writes the slices one after the other: whole blocks of a large body past the page cache, the rest through it.
-func writeBody(ctx context.Context, fd int, body [][]byte, d *directIO, begin bool) error {
+// writeBody writes the slices one after the other from a place in the file on: whole blocks of a large body past the page cache, the rest through it.
+func writeBody(ctx context.Context, fd int, at int64, body [][]byte, d *directIO, begin bool) error {
 	c := bodyCursor{body: body}
-	offset, err := d.write(ctx, fd, &c, bodyBytes(body))
+	n, err := d.write(ctx, fd, at, &c, bodyBytes(body))
 	if err != nil {
 		return err
 	}
-	return writeBuffered(ctx, fd, &c, offset, begin)
+	return writeBuffered(ctx, fd, &c, at+n, begin)
 }
 
 // writeBuffered writes what is left without joining the slices.

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func writeBody(ctx context.Context, fd int, body [][]byte, _ *directIO, _ bool) error {
+func writeBody(ctx context.Context, fd int, at int64, body [][]byte, _ *directIO, _ bool) error {
 	for _, b := range body {
 		for len(b) > 0 {
 			if ctx.Err() != nil {
@@ -17,7 +17,7 @@ func writeBody(ctx context.Context, fd int, body [][]byte, _ *directIO, _ bool) 
 			}
 			n := 0
 			err := retryEINTR(func() (err error) {
-				n, err = unix.Write(fd, b[:min(len(b), 1<<20)])
+				n, err = unix.Pwrite(fd, b[:min(len(b), 1<<20)], at)
 				return err
 			})
 			if err != nil {
@@ -26,7 +26,7 @@ func writeBody(ctx context.Context, fd int, body [][]byte, _ *directIO, _ bool) 
 			if n == 0 {
 				return io.ErrShortWrite
 			}
-			b = b[n:]
+			b, at = b[n:], at+int64(n)
 		}
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"sync"
 
@@ -89,24 +88,8 @@ func (u *upload) write(ctx context.Context, offset int64, body [][]byte) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, unix.Close(fd)) }()
-	for _, b := range body {
-		for len(b) > 0 {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			n := 0
-			err := retryEINTR(func() (err error) {
-				n, err = unix.Pwrite(fd, b[:min(len(b), 1<<20)], offset)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				return io.ErrShortWrite
-			}
-			b, offset = b[n:], offset+int64(n)
-		}
+	if err := writeBody(ctx, fd, offset, body, u.b.direct, !u.b.cfg.NoSync); err != nil {
+		return err
 	}
 	if u.b.cfg.NoSync {
 		return nil
