@@ -39,6 +39,7 @@ type urgency int8
 
 const (
 	ahead  urgency = iota // read-ahead
+	more                  // a reader who has something to answer with would like more
 	demand                // a reader waits
 )
 
@@ -48,11 +49,11 @@ func (c *cache) get(coord *rpc.Coordinate, topic kafka.TopicID, name poolName, u
 	b := c.find(coord)
 	if b != nil {
 		b.refs.Add(1)
-		if u == demand {
+		if u != ahead {
 			c.touch(b)
 		}
 		c.mu.Unlock()
-		if u == demand {
+		if u != ahead {
 			c.m.metrics.hits[name].Inc()
 		}
 		return b
@@ -66,7 +67,7 @@ func (c *cache) get(coord *rpc.Coordinate, topic kafka.TopicID, name poolName, u
 	var garbage []*slab.Buffer
 	if !c.makeRoom(name, end-wholeBlock(start), u, &garbage) {
 		// Read-ahead of pieces for want of room would break up the objects that are read next.
-		pieces := u == demand || end-start > p.limit/2
+		pieces := u != ahead || end-start > p.limit/2
 		start, end = coord.Position, coord.Position+int64(coord.Bytes)
 		if !pieces || !c.makeRoom(name, end-wholeBlock(start), u, &garbage) {
 			c.mu.Unlock()
@@ -81,7 +82,7 @@ func (c *cache) get(coord *rpc.Coordinate, topic kafka.TopicID, name poolName, u
 	c.insert(b, u)
 	c.mu.Unlock()
 	releaseAll(garbage)
-	if u == demand {
+	if u != ahead {
 		c.m.metrics.misses[name].Inc()
 	}
 	if !c.m.start(b.load) {
@@ -146,7 +147,7 @@ func (c *cache) insert(b *block, u urgency) {
 	c.objects[b.object] = append(c.objects[b.object], b)
 	p := &c.pools[b.pool]
 	b.since = c.m.cfg.Clock.Now()
-	if u == demand {
+	if u != ahead {
 		b.moveTo(&p.touched)
 		return
 	}

@@ -130,10 +130,11 @@ func (r *readers) note(p *partition, now int64) int {
 }
 
 // shares is what one reader of history may take: the size of a piece and how far is read ahead. Half of the pool is for what is read now, half for what is read next.
+// Pieces may fill the pool: a GET costs as much for a large one, and nobody is made to give up a piece that is not read to its end for more than the first of an answer.
 func (m *Manager) shares(readers int) (piece, ahead int64) {
 	each := m.cfg.LaggingBytes / 2 / int64(max(1, readers))
 	piece = m.cfg.PieceBytes
-	for piece/2 >= m.cfg.MinPieceBytes && piece > each {
+	for piece/2 >= m.cfg.MinPieceBytes && piece > 2*each {
 		piece /= 2
 	}
 	return piece, min(m.cfg.ReadAheadBytes, max(each, piece))

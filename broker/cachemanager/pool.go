@@ -30,8 +30,8 @@ func (p poolName) purpose(ctx context.Context) context.Context {
 
 // pool is one budget. Each block in the index is in one of its lists. For a reader that waits they are evicted in this order: what was read to its end; what was
 // read ahead and nobody has asked for, the last first, for it is needed last; what a reader has begun to read, the least recently read first. A block has the bytes
-// of many partitions, whose readers come one after the other: what one has begun, the others need next. So read-ahead takes the place of what was read to its end only,
-// and of what nobody came for in staleAfter.
+// of many partitions, whose readers come one after the other: what one has begun, the others need next. So read-ahead, and whoever has something to answer with, takes
+// the place of what was read to its end only, and of what nobody came for in staleAfter.
 type pool struct {
 	limit     int64
 	used      int64 // bytes of blocks, also of those that only readers hold

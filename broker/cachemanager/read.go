@@ -112,7 +112,7 @@ func planFound(found []rpc.Coordinate, offset, limit int64) (out []planned) {
 }
 
 // acquire gets all blocks under way before any is waited for. A fetch that holds nothing waits for room; one that holds something
-// answers with that, so that two never wait for each other.
+// answers with that, so that two never wait for each other, and takes no room of history from what nobody has read to its end: it would be read twice.
 func (f *fetch) acquire() {
 	lagging, held := int64(0), f.spent > 0
 	most := f.m.cfg.LaggingBytes / 2 // one answer may not take the pool from all others
@@ -129,7 +129,11 @@ func (f *fetch) acquire() {
 					break
 				}
 			}
-			p.block = f.m.cache.get(&p.Coordinate, c.p.id.ID, p.pool(), demand)
+			u := demand
+			if p.lagging && held {
+				u = more
+			}
+			p.block = f.m.cache.get(&p.Coordinate, c.p.id.ID, p.pool(), u)
 			if p.block == nil && !held {
 				p.block = f.getWithRoom(p, c.p.id.ID)
 			}
@@ -229,7 +233,7 @@ func (p *partition) isSequential(offset int64) bool {
 
 // gather takes batches from the blocks in the order of the request.
 func (f *fetch) gather() {
-	patient := !f.tailIsEnough()
+	patient := !f.memoryIsEnough()
 	for i := range f.cursors {
 		c := &f.cursors[i]
 		if len(c.planned) == 0 {
@@ -303,20 +307,25 @@ func (f *fetch) ready(p *planned, patient bool) bool {
 	return false
 }
 
-// tailIsEnough says that partitions that keep up have enough bytes in memory: they do not wait for one that lags.
-func (f *fetch) tailIsEnough() bool {
-	bytes := int64(0)
+// memoryIsEnough says that enough bytes are in memory: partitions that keep up do not wait for one that lags, and a reader of history takes what is there while the rest
+// is on its way.
+func (f *fetch) memoryIsEnough() bool {
+	var bytes, history int64
 	for i := range f.cursors {
 		c := &f.cursors[i]
 		for j := range c.planned {
 			p := &c.planned[j]
-			if p.lagging || p.block != nil && !p.isReady() {
+			if p.block != nil && !p.isReady() {
 				break // what follows is of no use without it
 			}
-			bytes += restOf(&p.Coordinate, c.from)
+			if rest := restOf(&p.Coordinate, c.from); p.lagging {
+				history += rest
+			} else {
+				bytes += rest
+			}
 		}
 	}
-	return bytes > 0 && bytes >= int64(f.req.MinBytes)
+	return bytes > 0 && bytes >= int64(f.req.MinBytes) || history >= max(f.m.cfg.MinPieceBytes, int64(f.req.MinBytes))
 }
 
 func (p *planned) isReady() bool {
