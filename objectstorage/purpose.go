@@ -15,6 +15,16 @@ func Purpose(ctx context.Context) string {
 	return purpose
 }
 
+type backgroundKey struct{}
+
+// WithBackground says that nobody waits for the requests of ctx: a store that shares a disk with others does them in smaller steps, between which those of others go.
+func WithBackground(ctx context.Context) context.Context {
+	return context.WithValue(ctx, backgroundKey{}, true)
+}
+
+// IsBackground is what WithBackground said.
+func IsBackground(ctx context.Context) bool { return ctx.Value(backgroundKey{}) != nil }
+
 type repeatsKey struct{}
 
 // WithPutRepeats has the layer that repeats requests (Retrying) call told before each PUT but the first of a call: whoever has a budget pays for those, too.

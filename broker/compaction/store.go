@@ -30,7 +30,7 @@ func (s store) spend(ctx context.Context, op string, read, written int64) (conte
 		return nil, context.Cause(ctx)
 	}
 	s.j.metrics.request(s.kind, op, read, written)
-	return objectstorage.WithPurpose(ctx, s.kind.String()), nil
+	return objectstorage.WithBackground(objectstorage.WithPurpose(ctx, s.kind.String())), nil
 }
 
 func (s store) get(ctx context.Context, key string, offset int64, dst []byte) error {

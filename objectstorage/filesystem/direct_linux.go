@@ -73,8 +73,9 @@ func (d *directIO) write(ctx context.Context, fd int, at int64, c *bodyCursor, s
 		return 0, err
 	}
 	w := directWriter{d: d, fd: fd, offset: at, direct: true}
+	chunk := int64(chunkOf(ctx, stagingBytes))
 	for end := at + size; end-w.offset >= directBlock; {
-		part := buf[:min(stagingBytes, (end-w.offset)&^(directBlock-1))]
+		part := buf[:min(chunk, (end-w.offset)&^(directBlock-1))]
 		c.copyTo(part)
 		if err := w.write(ctx, part); err != nil {
 			return 0, err

@@ -36,7 +36,7 @@ func TestDirectRangesReadWhatWasPut(t *testing.T) {
 	for i, size := range []int{directMinBytes - 1, directMinBytes, directMinBytes + 1, stagingBytes + directBlock - 1, 2*stagingBytes + 5*directBlock, readChunk + stagingBytes + 4321} {
 		body := objectstoragetest.Body(uint64(size), size)
 		objects = append(objects, bytes.Join(body, nil))
-		if err := b.PutIfAbsent(t.Context(), fmt.Sprintf("a/%d", i), body); err != nil {
+		if err := b.PutIfAbsent(inTurn(t.Context(), i%2 == 0), fmt.Sprintf("a/%d", i), body); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -52,7 +52,8 @@ func TestDirectRangesReadWhatWasPut(t *testing.T) {
 		length := near(rt, "length", len(want)-offset)
 		dst := all[rapid.SampledFrom([]int{0, 0, 0, 1}).Draw(rt, "address"):][:length+1]
 		dst[length] = 0xA5
-		if err := b.GetRange(t.Context(), fmt.Sprintf("a/%d", i), int64(offset), dst[:length:length]); err != nil {
+		ctx := inTurn(t.Context(), rapid.Bool().Draw(rt, "background"))
+		if err := b.GetRange(ctx, fmt.Sprintf("a/%d", i), int64(offset), dst[:length:length]); err != nil {
 			rt.Fatal(err)
 		}
 		if !bytes.Equal(dst[:length], want[offset:offset+length]) {
@@ -64,6 +65,41 @@ func TestDirectRangesReadWhatWasPut(t *testing.T) {
 	})
 	if b.direct.off.Load() {
 		t.Error("the page cache was used again")
+	}
+}
+
+func inTurn(ctx context.Context, background bool) context.Context {
+	if background {
+		return objectstorage.WithBackground(ctx)
+	}
+	return ctx
+}
+
+// Parts of an upload are written past the page cache, too, each at its place, and what does not fill a block through it.
+func TestDirectParts(t *testing.T) {
+	b := openDirect(t)
+	const partBytes = stagingBytes + directBlock
+	body := objectstoragetest.Body(1, 2*partBytes+directMinBytes+77)
+	want := bytes.Join(body, nil)
+	u, err := b.StartUpload(t.Context(), "a/parts", partBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{1, 0, 2} {
+		part := want[n*partBytes : min(len(want), (n+1)*partBytes)]
+		if err := u.PutPart(inTurn(t.Context(), n > 0), n, [][]byte{part[:1234], part[1234:]}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := u.Complete(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len(want))
+	if err := b.GetRange(t.Context(), "a/parts", 0, got); err != nil || !bytes.Equal(got, want) {
+		t.Fatalf("other bytes came back, %v", err)
+	}
+	if b.direct.off.Load() {
+		t.Error("the page cache was used")
 	}
 }
 

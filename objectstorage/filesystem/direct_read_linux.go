@@ -39,7 +39,7 @@ func (d *directIO) read(ctx context.Context, r *reader, dst []byte, offset int64
 	lead := -first & (directBlock - 1) // bytes of dst from the head block
 	last := (len(dst) - lead) % directBlock
 	blocks := dst[:len(dst)-lead-last]
-	v := readVector{fd: fd, offset: offset - int64(first), end: offset + int64(len(dst))}
+	v := readVector{fd: fd, chunk: chunkOf(ctx, readChunk), offset: offset - int64(first), end: offset + int64(len(dst))}
 	if lead > 0 {
 		v.parts = append(v.parts, e.head)
 	}
@@ -65,9 +65,9 @@ func (d *directIO) read(ctx context.Context, r *reader, dst []byte, offset int64
 	return true, nil
 }
 
-// readVector reads one part after the other, readChunk at a time.
+// readVector reads one part after the other, a chunk at a time.
 type readVector struct {
-	fd          int
+	fd, chunk   int
 	parts       [][]byte
 	offset, end int64 // the last part may reach over the end, which may be the file's
 	now         [][]byte
@@ -99,7 +99,7 @@ func (v *readVector) read(ctx context.Context) (done bool, err error) {
 
 func (v *readVector) next() {
 	v.now = v.now[:0]
-	room := readChunk
+	room := v.chunk
 	for _, p := range v.parts {
 		if p = p[:min(len(p), room)]; len(p) > 0 {
 			v.now = append(v.now, p)

@@ -18,6 +18,8 @@ const (
 	maxIdleOpen = time.Minute
 	// readChunk is how much is read between two looks at the ctx.
 	readChunk = 4 << 20
+	// backgroundChunk is how much is read or written at a time for those who can wait: a write of others that comes meanwhile waits for that much of the disk's time.
+	backgroundChunk = 256 << 10
 )
 
 // readers keeps objects open between ranged reads, each up to twice.
@@ -188,7 +190,7 @@ func (r *reader) readFull(ctx context.Context, dst []byte, offset int64) error {
 		}
 		n := 0
 		err := retryEINTR(func() (err error) {
-			n, err = unix.Pread(r.fd, dst[:min(len(dst), readChunk)], offset)
+			n, err = unix.Pread(r.fd, dst[:min(len(dst), chunkOf(ctx, readChunk))], offset)
 			return err
 		})
 		if err != nil {
@@ -208,3 +210,11 @@ type joinShort struct{}
 
 func (joinShort) Error() string   { return "the file was truncated" }
 func (joinShort) Unwrap() []error { return []error{objectstorage.ErrShortRead, io.ErrUnexpectedEOF} }
+
+// chunkOf is how much to ask the disk for at a time.
+func chunkOf(ctx context.Context, usual int) int {
+	if objectstorage.IsBackground(ctx) {
+		return min(usual, backgroundChunk)
+	}
+	return usual
+}
