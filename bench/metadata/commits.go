@@ -89,9 +89,11 @@ func (c *caller) flat(ctx context.Context, inFlight int, d time.Duration) (took 
 	return took, err
 }
 
-// steady makes so many calls a second. Each is timed from when it was due, so that a queue of late ones shows.
+// steady makes so many calls a second. Each is timed from when it was due, so that a queue of late ones shows. The first that fails ends it.
 func (c *caller) steady(ctx context.Context, perSecond int, d time.Duration) (took []time.Duration, err error) {
-	var mu sync.Mutex // guards took and err
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var mu sync.Mutex // guards took
 	var all sync.WaitGroup
 	ticker := time.NewTicker(time.Millisecond)
 	defer ticker.Stop()
@@ -100,16 +102,17 @@ func (c *caller) steady(ctx context.Context, perSecond int, d time.Duration) (to
 		for ; float64(n) < time.Since(began).Seconds()*float64(perSecond); n++ {
 			req, due := c.object(n*commitSegments, commitSegments, largePartitions, commitSegments), began.Add(time.Duration(n)*time.Second/time.Duration(perSecond))
 			all.Go(func() {
-				failed := c.commit(ctx, req)
+				if err := c.commit(ctx, req); err != nil {
+					cancel(err)
+				}
 				mu.Lock()
 				defer mu.Unlock()
 				took = append(took, time.Since(due))
-				err = errors.Join(err, failed)
 			})
 		}
 	}
 	all.Wait()
-	return took, errors.Join(err, ctx.Err())
+	return took, context.Cause(ctx)
 }
 
 func (c *caller) large(ctx context.Context, d time.Duration) (took []time.Duration, err error) {
