@@ -113,6 +113,9 @@ func (n *Node) registerAt(ctx context.Context, addresses []string) (*rpc.Registe
 			}
 		}
 		if refused(err) {
+			if errors.Is(err, kerr.InconsistentClusterID) && slices.Contains(n.cfg.Join, address) {
+				err = fmt.Errorf("--join %s: %w", address, err)
+			}
 			return nil, err
 		}
 		errs = append(errs, fmt.Errorf("%s: %w", address, err))

@@ -48,7 +48,7 @@ func TestRequestsOfAnOlderRegistrationAreRefused(t *testing.T) {
 	}
 	create := kmsg.NewPtrCreateTopicsRequest()
 	create.SetVersion(5)
-	request = &rpc.ForwardRequest{Target: rpc.Target{Kind: rpc.TargetController}, Request: create, Sender: &rpc.Sender{Broker: 3, Epoch: 1}}
+	request = &rpc.ForwardRequest{Target: rpc.Target{Kind: rpc.TargetController}, Request: create, Sender: &rpc.Sender{Broker: 3, Epoch: 0}}
 	if _, err := calls.Forward(t.Context(), request); !errors.Is(err, kerr.StaleBrokerEpoch) {
 		t.Errorf("a CreateTopics of a broker that is not registered: %v", err)
 	}

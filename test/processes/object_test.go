@@ -181,7 +181,7 @@ func strays(t *testing.T, o *objects, victim string) {
 	// The first broker's epoch is the offset of its registration, the next offset is the topic's: an epoch that no broker had. Once another broker has registered, it is fenced.
 	fenced := put(kafka.ObjectID{Epoch: id.Epoch + 1, Sequence: 1}.Key("orders"))
 	o.broker("2")
-	words := []string{"unreferenced object " + o.key(t, fenced), "--repair would delete 1 unreferenced objects, 9 bytes, and nothing else"}
+	words := []string{"unreferenced object " + o.key(t, fenced), "--repair would delete 1 unreferenced objects, 9 bytes, and no other object"}
 	for range 50 { // until both coordinators have followed the registration
 		if strings.Contains(o.run(t, -1, o.verify()), words[0]) {
 			break
