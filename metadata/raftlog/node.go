@@ -113,7 +113,7 @@ func (n *Node) openFiles() (err error) {
 		return err
 	}
 	n.store, err = pebblestore.Open(pebblestore.Config{
-		FS: fs, Dir: stateDir, CacheBytes: n.cfg.StateCacheBytes, MemTableBytes: n.cfg.StateMemTableBytes, Logger: n.cfg.Logger,
+		FS: fs, Dir: stateDir, CacheBytes: n.cfg.StateCacheBytes, MemTableBytes: n.cfg.StateMemTableBytes, Clock: n.cfg.Clock, Logger: n.cfg.Logger,
 		OnDamage: n.onDamage,
 		OnFatal: func(err error) {
 			n.storeFatal.Store(true)

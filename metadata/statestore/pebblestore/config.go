@@ -6,6 +6,8 @@ import (
 	"log/slog"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/inkwell-project/inkwell/internal/clock"
 )
 
 // Config says where the store is and how much memory it may use.
@@ -18,6 +20,7 @@ type Config struct {
 	RowBytes int64
 	// MemTableBytes is how much is collected in memory before it is written as a table, default 16 MiB; two may exist at a time.
 	MemTableBytes int64
+	Clock         clock.Clock
 	Logger        *slog.Logger
 	// OnFatal is told when Pebble says that it cannot go on. The process must end: nothing more becomes durable.
 	OnFatal func(error)
@@ -39,6 +42,9 @@ func (c *Config) SetDefaults() {
 	}
 	if c.MemTableBytes == 0 {
 		c.MemTableBytes = 16 << 20
+	}
+	if c.Clock == nil {
+		c.Clock = clock.System
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -44,7 +44,7 @@ func Open(cfg Config) (*Store, error) {
 	}
 	cache := pebble.NewCache(cfg.CacheBytes)
 	defer cache.Unref() // the database holds its own reference
-	log, full := logger{cfg.Logger, cfg.OnFatal}, newFullDisk(cfg.Dir, cfg.OnFatal)
+	log, full, damaged := logger{cfg.Logger, cfg.OnFatal}, newFullDisk(cfg.Dir, cfg.OnFatal), newDamagedFiles(cfg.Clock)
 	opts := &pebble.Options{
 		FS:                 cfg.FS,
 		Cache:              cache,
@@ -60,12 +60,15 @@ func Open(cfg Config) (*Store, error) {
 			// Without this Pebble ends the process at the first damaged block, whoever's it is.
 			DataCorruption: func(info pebble.DataCorruptionInfo) {
 				err := fmt.Errorf("state store: the file %s is damaged: %s", info.Path, info.Details.Error()) // its %+v is a page of frames
-				cfg.Logger.Error("a file of the state store is damaged; check the disk", "err", err)
+				if damaged.tell(err.Error()) {
+					cfg.Logger.Error("a file of the state store is damaged; check the disk", "err", err)
+				}
 				cfg.OnDamage(err)
+				damaged.pause()
 			},
 			BackgroundError: func(err error) {
-				if !full.met(err) {
-					cfg.Logger.Error("the state store failed in the background and tries again", "err", err.Error()) // its %+v is a page of frames
+				if text := err.Error(); !full.met(err) && damaged.tell(text) {
+					cfg.Logger.Error("the state store failed in the background and tries again", "err", text) // its %+v is a page of frames
 				}
 			},
 		},
