@@ -254,7 +254,7 @@ func (f *franz) read(ctx context.Context, r request) (answer, error) {
 		return answer{}, err
 	}
 	defer client.Close()
-	timeout := 10 * time.Second
+	timeout := 30 * time.Second
 	if r.TimeoutMS > 0 {
 		timeout = time.Duration(r.TimeoutMS) * time.Millisecond
 	}

@@ -196,7 +196,7 @@ public class Driver {
     void read(JsonNode r, ObjectNode a) {
         TopicPartition tp = partition(r);
         int count = r.get("count").asInt();
-        long deadline = System.nanoTime() + r.path("timeout_ms").asLong(10_000) * 1_000_000;
+        long deadline = System.nanoTime() + r.path("timeout_ms").asLong(30_000) * 1_000_000;
         try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(consumerConfig(r), new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
             consumer.assign(List.of(tp));
             if (r.hasNonNull("timestamp")) {

@@ -200,7 +200,7 @@ class Driver:
                 tp.offset = r["offset"]
             consumer.assign([tp])
             records = []
-            deadline = time.monotonic() + r.get("timeout_ms", 10_000) / 1000
+            deadline = time.monotonic() + r.get("timeout_ms", 30_000) / 1000
             while len(records) < r["count"] and time.monotonic() < deadline:
                 for m in consumer.consume(min(1000, r["count"] - len(records)), timeout=0.1):
                     if m.error():
