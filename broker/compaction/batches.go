@@ -2,7 +2,6 @@ package compaction
 
 import (
 	"encoding/binary"
-	"runtime"
 
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/kafka/recordbatch"
@@ -16,7 +15,6 @@ type batches struct {
 	carry []byte // of a batch that the pieces cut in two
 	next  int64  // least base offset of the next batch
 	count int32
-	busy  int // bytes since others were let in
 }
 
 func newBatches(c rpc.Coordinate) *batches {
@@ -79,15 +77,7 @@ func (s *batches) size(b []byte, toEnd int64) (int64, error) {
 	return size, nil
 }
 
-// turnBytes is what a job works on before it lets others in, some dozens of microseconds. The scheduler itself would take the processor from it after 10 ms, and a
-// record on its way from its producer to its acknowledgement needs a processor several times.
-const turnBytes = 64 << 10
-
 func (s *batches) batch(b recordbatch.Batch, f func(recordbatch.Batch) error) error {
-	if s.busy += len(b); s.busy >= turnBytes {
-		s.busy = 0
-		runtime.Gosched()
-	}
 	if b.Magic() != 2 {
 		return corrupt(s.c.Object, "a batch of magic %d in the segment at %d", b.Magic(), s.c.Position)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -185,8 +186,20 @@ func (w *job) scan(ctx context.Context, coordinates []rpc.Coordinate, f func(coo
 	return w.scanWindows(ctx, coordinates, loaded, f)
 }
 
+// turnBytes is what a job works on before it lets others in, some dozens of microseconds. The scheduler itself would take the processor from it after 10 ms, and a
+// record on its way from its producer to its acknowledgement needs a processor several times.
+const turnBytes = 64 << 10
+
 func (w *job) scanWindows(ctx context.Context, coordinates []rpc.Coordinate, loaded <-chan *window, f func(int, recordbatch.Batch) error) error {
 	at, open := -1, (*batches)(nil)
+	busy := 0 // bytes since others were let in
+	each := func(b recordbatch.Batch) error {
+		if busy += len(b); busy >= turnBytes {
+			busy = 0
+			runtime.Gosched()
+		}
+		return f(at, b)
+	}
 	for win := range loaded {
 		err := win.err
 		for _, p := range win.pieces {
@@ -202,7 +215,7 @@ func (w *job) scanWindows(ctx context.Context, coordinates []rpc.Coordinate, loa
 				at, open = p.coordinate, newBatches(coordinates[p.coordinate])
 			}
 			from := p.position - p.get.position
-			err = open.feed(p.get.buf.Bytes()[from:from+p.bytes], func(b recordbatch.Batch) error { return f(at, b) })
+			err = open.feed(p.get.buf.Bytes()[from:from+p.bytes], each)
 			if err == nil {
 				err = context.Cause(ctx)
 			}
