@@ -63,19 +63,20 @@ func runClusterCost(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer closeInto(&err, closeCluster)
-	if _, err := cluster.DescribeCluster(ctx, &rpc.DescribeClusterRequest{}); err != nil { // refused where a certificate is another cluster's
-		return fmt.Errorf("asking the Metadata cluster about the cluster: %w", err)
-	}
 	c.cluster = cluster
 	return c.run(ctx)
 }
 
 func (c *cost) run(ctx context.Context) error {
+	described, err := c.cluster.DescribeCluster(ctx, &rpc.DescribeClusterRequest{}) // first: it is refused where a certificate is another cluster's
+	if err != nil {
+		return fmt.Errorf("asking the Metadata cluster about the cluster: %w", err)
+	}
 	d, err := c.cluster.DescribeCost(ctx, &rpc.DescribeCostRequest{})
 	if err != nil {
 		return fmt.Errorf("asking the controller for the account: %w", err)
 	}
-	stored, err := c.stored(ctx)
+	stored, err := c.stored(ctx, described.BatchCoordinators)
 	if err != nil {
 		return err
 	}
@@ -106,12 +107,8 @@ func (c *cost) run(ctx context.Context) error {
 }
 
 // stored is how many bytes the coordinates refer to. A coordinator partition keeps their sum for each partition, so that no coordinate but the first ones of a page are asked for.
-func (c *cost) stored(ctx context.Context) (bytes int64, err error) {
-	d, err := c.cluster.DescribeCluster(ctx, &rpc.DescribeClusterRequest{})
-	if err != nil {
-		return 0, fmt.Errorf("asking which coordinators the cluster has: %w", err)
-	}
-	for coordinator := range d.BatchCoordinators {
+func (c *cost) stored(ctx context.Context, coordinators int32) (bytes int64, err error) {
+	for coordinator := range coordinators {
 		req := &rpc.DescribeCoordinatesRequest{Coordinator: coordinator, MaxCoordinates: 1000}
 		counted := false // the partition that req begins with
 		for {
