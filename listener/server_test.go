@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 
+	"github.com/inkwell-project/inkwell/internal/logtest"
 	"github.com/inkwell-project/inkwell/internal/slab"
 )
 
@@ -26,29 +27,12 @@ type harness struct {
 	*Server
 	t    *testing.T
 	pool *slab.Pool
-	log  *lockedBuffer
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	log  *logtest.Buffer
 }
 
 func serve(t *testing.T, cfg Config, apis ...API) *harness {
 	t.Helper()
-	h := &harness{t: t, pool: new(slab.Pool), log: new(lockedBuffer)}
+	h := &harness{t: t, pool: new(slab.Pool), log: new(logtest.Buffer)}
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -69,14 +69,14 @@ func TestPacingIsToldOnceAMinute(t *testing.T) {
 			time.Sleep(100*time.Millisecond + time.Microsecond)
 		}
 		synctest.Wait()
-		if got := w.logged.count("storage.put.budget.per.second"); got != 1 {
+		if got := w.logged.Count("storage.put.budget.per.second"); got != 1 {
 			t.Errorf("told %d times within a minute, want once", got)
 		}
 		for i := range 50 {
 			w.append(fmt.Sprint("later", i), w.request(int64(600+i), 10, 0))
 			time.Sleep(100 * time.Millisecond)
 		}
-		if got := w.logged.count("storage.put.budget.per.second"); got != 2 {
+		if got := w.logged.Count("storage.put.budget.per.second"); got != 2 {
 			t.Errorf("told %d times in 65 s, want twice", got)
 		}
 		time.Sleep(10 * time.Second)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/inkwell-project/inkwell/broker/putbudget"
 	"github.com/inkwell-project/inkwell/internal/clock"
+	"github.com/inkwell-project/inkwell/internal/logtest"
 	"github.com/inkwell-project/inkwell/internal/slab"
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/kafka/recordbatch"
@@ -188,24 +189,6 @@ func (c *testCoordinator) apply(o *rpc.ObjectCommit) (r rpc.ObjectResult) {
 	return r
 }
 
-// syncBuffer is what was logged.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(b)
-}
-
-func (s *syncBuffer) count(text string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return bytes.Count(s.b.Bytes(), []byte(text))
-}
-
 // world is a Processor and what is around it.
 type world struct {
 	t      testing.TB
@@ -214,7 +197,7 @@ type world struct {
 	coord  *testCoordinator
 	p      *Processor
 	budget *putbudget.Budget
-	logged syncBuffer
+	logged logtest.Buffer
 	fenced int
 	sunk   []*CommittedObject
 	sinkMu sync.Mutex

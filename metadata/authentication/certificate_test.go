@@ -3,15 +3,11 @@ package authentication_test
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/url"
 	"strings"
@@ -23,6 +19,7 @@ import (
 	franzscram "github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"github.com/inkwell-project/inkwell/internal/clock"
+	"github.com/inkwell-project/inkwell/internal/tlsfiles/tlsfilestest"
 	"github.com/inkwell-project/inkwell/listener"
 	"github.com/inkwell-project/inkwell/metadata/authentication"
 	"github.com/inkwell-project/inkwell/rpc"
@@ -31,61 +28,18 @@ import (
 	"github.com/inkwell-project/inkwell/topics"
 )
 
-// authority signs certificates.
-type authority struct {
-	t    *testing.T
-	key  *ecdsa.PrivateKey
-	cert *x509.Certificate
-	next int64
-}
-
-func newAuthority(t *testing.T) *authority {
-	a := &authority{t: t}
-	made := a.sign(&x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, Subject: pkix.Name{CommonName: "CA"}})
-	a.key, a.cert = made.PrivateKey.(*ecdsa.PrivateKey), made.Leaf
-	return a
-}
-
-func (a *authority) sign(template *x509.Certificate) tls.Certificate {
-	a.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	a.next++
-	template.SerialNumber, template.NotBefore, template.NotAfter = big.NewInt(a.next), time.Unix(0, 0), time.Unix(1<<33, 0)
-	parent, signer := a.cert, a.key
-	if parent == nil {
-		parent, signer = template, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
-}
-
-// client is a certificate of a cluster's brokers.
-func (a *authority) client(commonName string, uris ...string) tls.Certificate {
+// clientOf is a certificate of a cluster's brokers.
+func clientOf(t *testing.T, ca *tlsfilestest.Authority, commonName string, uris ...string) tls.Certificate {
+	t.Helper()
 	c := &x509.Certificate{Subject: pkix.Name{CommonName: commonName}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
 	for _, raw := range uris {
 		u, err := url.Parse(raw)
 		if err != nil {
-			a.t.Fatal(err)
+			t.Fatal(err)
 		}
 		c.URIs = append(c.URIs, u)
 	}
-	return a.sign(c)
-}
-
-func (a *authority) pool() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(a.cert)
-	return pool
+	return ca.Issue(t, "client", c).TLS
 }
 
 // limited lets each cluster have two connections.
@@ -106,16 +60,16 @@ func limited(t *testing.T) *authentication.Authenticator {
 }
 
 // serveTLS is a metadata node's listener that takes certificates and passwords.
-func serveTLS(t *testing.T, ca *authority, a *authentication.Authenticator) string {
+func serveTLS(t *testing.T, ca *tlsfilestest.Authority, a *authentication.Authenticator) string {
 	t.Helper()
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	node := ca.sign(&x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	node := ca.Server(t, "node").TLS
 	s, err := listener.New(listener.Config{
 		Name: "METADATA", Listener: nl, APIs: server.APIs(byPrincipal{}), OutOfOrder: true, Authenticator: a, Certificate: a.Certificate, RequireAuth: true,
-		TLS:   &tls.Config{Certificates: []tls.Certificate{node}, ClientCAs: ca.pool(), ClientAuth: tls.VerifyClientCertIfGiven},
+		TLS:   &tls.Config{Certificates: []tls.Certificate{node}, ClientCAs: ca.Pool, ClientAuth: tls.VerifyClientCertIfGiven},
 		Clock: fastDelays{clock.System}, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -129,9 +83,9 @@ func serveTLS(t *testing.T, ca *authority, a *authentication.Authenticator) stri
 }
 
 // as asks over a new connection which cluster it is.
-func as(t *testing.T, timeout time.Duration, address string, ca *authority, certificates ...tls.Certificate) (c *client.Client, ask func() (string, error)) {
+func as(t *testing.T, timeout time.Duration, address string, ca *tlsfilestest.Authority, certificates ...tls.Certificate) (c *client.Client, ask func() (string, error)) {
 	t.Helper()
-	dialer := &tls.Dialer{Config: &tls.Config{RootCAs: ca.pool(), Certificates: certificates}}
+	dialer := &tls.Dialer{Config: &tls.Config{RootCAs: ca.Pool, Certificates: certificates}}
 	c = client.New(client.Config{Timeout: timeout, Addresses: []string{address}, Dial: dialer.DialContext})
 	t.Cleanup(func() { _ = c.Close() })
 	return c, func() (string, error) {
@@ -144,10 +98,10 @@ func as(t *testing.T, timeout time.Duration, address string, ca *authority, cert
 }
 
 func TestACertificateNamesItsCluster(t *testing.T) {
-	ca := newAuthority(t)
+	ca := tlsfilestest.New(t, "CA")
 	address := serveTLS(t, ca, limited(t))
 	for name, certificate := range map[string]tls.Certificate{
-		"by common name": ca.client("orders"), "by URI": ca.client("somebody", "https://else", "inkwell:orders"),
+		"by common name": clientOf(t, ca, "orders"), "by URI": clientOf(t, ca, "somebody", "https://else", "inkwell:orders"),
 	} {
 		c, ask := as(t, 30*time.Second, address, ca, certificate)
 		if got, err := ask(); got != "orders" || err != nil {
@@ -158,13 +112,13 @@ func TestACertificateNamesItsCluster(t *testing.T) {
 }
 
 func TestCertificatesThatNameNobodyAreRefused(t *testing.T) {
-	ca, stranger := newAuthority(t), newAuthority(t)
+	ca, stranger := tlsfilestest.New(t, "CA"), tlsfilestest.New(t, "CA")
 	address := serveTLS(t, ca, limited(t))
 	// A refused connection is closed and says nothing: the client tries again until its time is over.
 	for name, certificates := range map[string][]tls.Certificate{
-		"unknown cluster": {ca.client("payments")}, "no name": {ca.client("")}, "two names": {ca.client("orders", "inkwell:orders", "inkwell:payments")},
-		"the URI counts": {ca.client("orders", "inkwell:payments")}, "another CA": {stranger.client("orders")}, "no certificate": nil,
-		"of a server": {ca.sign(&x509.Certificate{Subject: pkix.Name{CommonName: "orders"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})},
+		"unknown cluster": {clientOf(t, ca, "payments")}, "no name": {clientOf(t, ca, "")}, "two names": {clientOf(t, ca, "orders", "inkwell:orders", "inkwell:payments")},
+		"the URI counts": {clientOf(t, ca, "orders", "inkwell:payments")}, "another CA": {clientOf(t, stranger, "orders")}, "no certificate": nil,
+		"of a server": {ca.Issue(t, "server", &x509.Certificate{Subject: pkix.Name{CommonName: "orders"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}).TLS},
 	} {
 		if _, ask := as(t, 300*time.Millisecond, address, ca, certificates...); func() bool { _, err := ask(); return err == nil }() {
 			t.Errorf("%s: let in", name)

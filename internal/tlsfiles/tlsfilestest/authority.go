@@ -61,7 +61,7 @@ func (a *Authority) Client(t *testing.T, file, uri string) Pair {
 	return a.Issue(t, file, &x509.Certificate{URIs: []*url.URL{u}})
 }
 
-// Issue signs a certificate and writes FILE.crt and FILE.key, over those that are there. It is valid for an hour if the template does not say otherwise.
+// Issue signs a certificate and writes FILE.crt and FILE.key, over those that are there. It is valid for an hour and good for both sides of a connection if the template does not say otherwise.
 func (a *Authority) Issue(t *testing.T, file string, template *x509.Certificate) Pair {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -77,7 +77,10 @@ func (a *Authority) Issue(t *testing.T, file string, template *x509.Certificate)
 		template.NotAfter = time.Now().Add(time.Hour)
 	}
 	if !template.IsCA {
-		template.KeyUsage, template.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+		template.KeyUsage = x509.KeyUsageDigitalSignature
+		if template.ExtKeyUsage == nil {
+			template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+		}
 	}
 	parent, signer := a.cert, a.key
 	if parent == nil {

@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
+	"github.com/inkwell-project/inkwell/internal/logtest"
 	"github.com/inkwell-project/inkwell/metadata/raftlog"
 )
 
@@ -152,24 +153,7 @@ type testNode struct {
 	*Transport
 	recorder
 	registry *prometheus.Registry
-	logs     *syncBuffer
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(b)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
+	logs     *logtest.Buffer
 }
 
 func (n *testNode) refused(t *testing.T, reason string) float64 {
@@ -198,7 +182,7 @@ func isReason(labels []*dto.LabelPair, reason string) bool {
 // start makes node id at address "n<id>", with peers 1 to 3.
 func (w *pipes) start(t *testing.T, id int32, change func(*Config)) *testNode {
 	t.Helper()
-	n := &testNode{registry: prometheus.NewRegistry(), logs: &syncBuffer{}}
+	n := &testNode{registry: prometheus.NewRegistry(), logs: new(logtest.Buffer)}
 	cfg := Config{
 		ClusterID: "m1", NodeID: id, Secret: []byte("secret"), Listener: w.listen(fmt.Sprint("n", id)), Dial: w.dial,
 		Rand: rand.New(rand.NewPCG(uint64(id), 1)), Registerer: n.registry, Logger: slog.New(slog.NewTextHandler(n.logs, nil)),
@@ -338,7 +322,7 @@ func TestWrongNodeAndNoSecret(t *testing.T) {
 // recordingConn keeps what the caller said.
 type recordingConn struct {
 	net.Conn
-	said *syncBuffer
+	said *logtest.Buffer
 }
 
 func (c recordingConn) Write(b []byte) (int, error) {
@@ -350,7 +334,7 @@ func (c recordingConn) Write(b []byte) (int, error) {
 func TestReplayIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newPipes()
-		said := &syncBuffer{}
+		said := new(logtest.Buffer)
 		w.tap = func(_ string, c net.Conn) net.Conn { return recordingConn{c, said} }
 		a, b := w.start(t, 1, nil), w.start(t, 2, nil)
 		a.Send([]raftlog.Message{message(1, 1, 2, pb.MsgHeartbeat)})
