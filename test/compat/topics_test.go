@@ -167,7 +167,9 @@ func recreate(s *scenario) {
 				return ""
 			})
 		}
-		s.wantValues(request{Topic: topic, Count: 20, TimeoutMS: 600}, append(numbered("r", round+2), numbered("r", round+2)...)...)
+		want := append(numbered("r", round+2), numbered("r", round+2)...)
+		s.wantValues(request{Topic: topic}, want...)
+		s.wantOffset(topic, "latest", 0, int64(len(want)), -1) // and nothing else
 		old := s.topicID(topic)
 		s.do(request{Op: "delete_topic", Topic: topic})
 		// A producer that asks for the topic's metadata in between creates it, with the same one partition.
