@@ -15,7 +15,14 @@ func (n *Node) compactWhenDue() {
 	segments, _ := n.log.Size()
 	due := bytes >= n.cfg.CompactBytes || entries >= n.cfg.CompactEntries ||
 		segments > manySegments && bytes >= n.cfg.CompactBytes/1024 // each start adds a segment
-	if due && n.compacting.CompareAndSwap(false, true) {
+	if due {
+		n.compactSoon()
+	}
+}
+
+// compactSoon wakes the compactor, unless it is at work.
+func (n *Node) compactSoon() {
+	if n.compacting.CompareAndSwap(false, true) {
 		n.compactDue <- struct{}{}
 	}
 }
@@ -107,7 +114,7 @@ func (n *Node) cut(indexes map[uint64]uint64) (paths []string, err error) {
 			continue
 		}
 		index = min(index, lastIndex(entries))
-		if g := n.groups[id]; g != nil && !g.sole() {
+		if g := n.groups[id]; g != nil && !g.sole() && !entries.Damaged() {
 			index -= min(index, n.cfg.KeepEntries)
 			for _, sent := range g.sends {
 				index = min(index, sent) // who gets that snapshot needs what follows

@@ -18,7 +18,8 @@ func (n *Node) Groups() (ids []uint64, err error) {
 	}); err != nil {
 		return nil, err
 	}
-	for _, id := range n.store.Groups() {
+	ids, _ = n.store.Groups(slices.Sorted(maps.Keys(found))) // what a damaged file hides is not deleted
+	for _, id := range ids {
 		if id != 0 && id < firstPlace { // 0 is the node's own, above are places of groups
 			found[id] = struct{}{}
 		}

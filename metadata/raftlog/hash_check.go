@@ -241,6 +241,23 @@ func (g *group) compareHash() {
 
 var divergedKey = []byte("diverged")
 
+// damagedKey says that the state was found damaged, and why.
+var damagedKey = []byte("damaged")
+
+// Condemn has the next start of a replica that Halted refuse its state: where it is damaged may be a place that a start does not look at.
+func (n *Node) Condemn(id uint64, reason error) (err error) {
+	defer recoverFailure(&err)
+	if err := n.StopGroup(id); err != nil {
+		return err
+	}
+	place := id
+	n.view(func(v *pebblestore.View) { place = placeOf(v.Reader(placedSpace), id) })
+	b := n.store.NewBatch()
+	b.Tx(pebblestore.Space{Group: place, Kind: kindMeta}).Set(damagedKey, []byte(reason.Error()))
+	b.Commit()
+	return n.store.Flush()
+}
+
 // markDiverged makes a restart refuse the state, too. It is best effort: the next check finds it again.
 func (g *group) markDiverged(reason error) {
 	var err error

@@ -13,6 +13,7 @@ import (
 
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/metadata/raftlog/wal"
+	"github.com/inkwell-project/inkwell/metadata/statestore"
 	"github.com/inkwell-project/inkwell/metadata/statestore/pebblestore"
 )
 
@@ -127,10 +128,13 @@ func (n *Node) openFiles() (err error) {
 	if err != nil {
 		return err
 	}
-	if err := n.finishRemovals(); err != nil {
-		return err
+	if err = n.finishRemovals(); err == nil {
+		err = n.sweepPlaces()
 	}
-	return n.sweepPlaces()
+	if errors.As(err, new(*statestore.Failure)) { // what is damaged tells of all groups: none can be told from another
+		return fmt.Errorf("the state store in %s cannot be read: %w; %s", stateDir, err, restoreHint)
+	}
+	return err
 }
 
 // Failed receives the error after which this node cannot go on: the log cannot be written. The process must end with an exit code that

@@ -2,6 +2,7 @@ package raftlog
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/inkwell-project/inkwell/metadata/statestore"
 	"github.com/inkwell-project/inkwell/metadata/statestore/pebblestore"
@@ -81,7 +82,17 @@ func (n *Node) sweepPlaces() (err error) {
 			return true
 		})
 	})
-	for _, id := range n.store.Groups() {
+	known := n.log.Groups()
+	for id := range used {
+		known = append(known, id)
+	}
+	slices.Sort(known)
+	all, whole := n.store.Groups(known)
+	if !whole {
+		// What follows a damaged block may be places that nothing else tells of. They stay until a start that can see them; no new one may be one of theirs.
+		n.places.Store(firstPlace + n.cfg.Rand.Uint64()>>2)
+	}
+	for _, id := range all {
 		if id >= firstPlace {
 			n.places.Store(max(n.places.Load(), id))
 		}

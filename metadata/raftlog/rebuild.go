@@ -38,8 +38,8 @@ func (r *rebuild) take(st *staged, meta *pb.SnapshotMetadata) error {
 
 // Rebuild replaces the state of this node's replica by that of the group's leader, which is one of peers, and starts the replica again. It is for
 // replicas that are Halted or Diverged, and for those that StartGroup refuses because of their state: term, vote and log stay as they are, so
-// the replica breaks no promise to the others. Where the log is what is damaged, it fails: remove the replica and add it as a learner. The Log
-// from before has ended. A crash in the middle leaves the old state.
+// the replica breaks no promise to the others. An entry that is damaged is dropped once a state has it, so where no leader has applied it yet, try again. Where there is no log
+// any more, it fails: remove the replica and add it as a learner. The Log from before has ended. A crash in the middle leaves the old state.
 func (n *Node) Rebuild(ctx context.Context, cfg GroupConfig, peers []int32) (Log, error) {
 	if _, ok := n.cfg.Transport.(SnapshotTransport); !ok || len(peers) == 0 {
 		return nil, fmt.Errorf("rebuild %s: there is no other replica to take the state from; %s", cfg.Name, restoreHint)
@@ -77,7 +77,12 @@ func (n *Node) Rebuild(ctx context.Context, cfg GroupConfig, peers []int32) (Log
 		return nil, fmt.Errorf("rebuild %s: %w", cfg.Name, err)
 	}
 	n.cfg.Logger.Info("a replica was rebuilt", "group", cfg.ID, "name", cfg.Name, "index", t.meta.GetIndex())
-	return n.StartGroup(cfg)
+	log, err := n.StartGroup(cfg)
+	if err != nil {
+		return nil, err
+	}
+	n.control(n.compactSoon) // a damaged file of the log goes as soon as no group needs it
+	return log, nil
 }
 
 // fetchState asks one peer after the other: only the leader answers.
@@ -118,6 +123,7 @@ func (n *Node) replaceState(id uint64, t taken) error {
 		n.store.Durable(placedSpace, func(r statestore.Reader) { old = placeOf(r, id) })
 		n.viewMu.RUnlock()
 		n.moveTo(id, t.st.place)
+		err = n.dropEntries(id, t.meta)
 	})
 	if err := errors.Join(doErr, err); err != nil {
 		return err
@@ -125,6 +131,22 @@ func (n *Node) replaceState(id uint64, t taken) error {
 	// Its files may be damaged. Not in the event loop: it writes and waits for what is in memory.
 	if err := n.store.Excise(n.ctx, old); err != nil {
 		n.cfg.Logger.Warn("a damaged state is still on disk; the next start deletes it", "group", id, "err", err)
+	}
+	return nil
+}
+
+// dropEntries cuts the log up to a state that was installed: one of those entries may be what is damaged.
+func (n *Node) dropEntries(id uint64, meta *pb.SnapshotMetadata) error {
+	entries := n.log.Group(id)
+	if entries == nil {
+		return nil
+	}
+	if term, err := entries.Term(meta.GetIndex()); err != nil || term != meta.GetTerm() {
+		return nil // the log begins anew behind the state, see openEntries
+	}
+	if err := n.log.Cut(map[uint64]uint64{id: meta.GetIndex()}); err != nil {
+		n.fail(err)
+		return err
 	}
 	return nil
 }

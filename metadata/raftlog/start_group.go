@@ -107,6 +107,10 @@ func (g *group) loadState() (found bool, err error) {
 			err = fmt.Errorf("%w (%s): it must be rebuilt from the others", ErrDiverged, why)
 			return
 		}
+		if why, ok := meta.Get(damagedKey); ok {
+			err = fmt.Errorf("%w (%s): it must be rebuilt from the others", errDamagedState, why)
+			return
+		}
 		if value, ok := meta.Get(topicKey); ok {
 			if g.topicState, err = decodeTopicState(value); err != nil {
 				err = fmt.Errorf("%w: %w", errDamagedState, err)
@@ -279,7 +283,8 @@ func (n *Node) forgetRemoval(id uint64) {
 }
 
 // finishRemovals does what a crash left undone.
-func (n *Node) finishRemovals() error {
+func (n *Node) finishRemovals() (err error) {
+	defer recoverFailure(&err)
 	var ids []uint64
 	n.view(func(v *pebblestore.View) {
 		v.Reader(pebblestore.Space{Kind: removedKind}).Scan(nil, nil, func(key, _ []byte) bool {

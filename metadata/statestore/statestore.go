@@ -37,3 +37,18 @@ type Failure struct {
 
 func (f *Failure) Error() string { return fmt.Sprintf("statestore: %s: %v", f.Op, f.Err) }
 func (f *Failure) Unwrap() error { return f.Err }
+
+// View is log.View; a disk that fails is an error here and not a panic. The group that it concerns halts by itself.
+func View(log interface{ View(func(Reader)) }, fn func(Reader)) (err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case *Failure:
+			err = p
+		default:
+			panic(p)
+		}
+	}()
+	log.View(fn)
+	return nil
+}

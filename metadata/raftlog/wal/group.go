@@ -169,4 +169,7 @@ func (g *Group) reset(s Start) {
 	g.refs, g.cache, g.cacheBytes = nil, nil, 0
 }
 
+// Damaged says whether the group has entries in a segment that is damaged, or in one before it: it keeps the file, and the next Open would refuse it.
+func (g *Group) Damaged() bool { return len(g.refs) > 0 && g.refs[0].segment <= g.log.damaged }
+
 func (r ref) intact(data []byte) bool { return crc32.Checksum(data, castagnoli) == r.crc }

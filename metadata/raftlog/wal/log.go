@@ -58,6 +58,7 @@ type Log struct {
 	segments []*segment // oldest first; the last is written to
 	buf      []byte     // the frame that is being built
 	failed   error
+	damaged  uint64   // the last segment in which an entry was not what had been written; 0 for none
 	staged   []*Group // begin with the next frame
 	// Since the last compaction.
 	bytes   int64
@@ -212,6 +213,22 @@ func (l *Log) Compact(indexes map[uint64]uint64) error {
 	if l.failed != nil {
 		return l.failed
 	}
+	if err := l.cut(indexes); err != nil {
+		return err
+	}
+	l.bytes, l.entries = 0, 0
+	return nil
+}
+
+// Cut is Compact for some groups: the next compaction of all is due as before.
+func (l *Log) Cut(indexes map[uint64]uint64) error {
+	if l.failed != nil {
+		return l.failed
+	}
+	return l.cut(indexes)
+}
+
+func (l *Log) cut(indexes map[uint64]uint64) error {
 	l.beginFrame()
 	for _, id := range l.Groups() {
 		g := l.groups[id]
@@ -226,7 +243,6 @@ func (l *Log) Compact(indexes map[uint64]uint64) error {
 		g.compact(index, term)
 		l.buf = appendCompact(l.buf, id, index, term)
 	}
-	l.bytes, l.entries = 0, 0
 	if len(l.buf) == frameHeaderSize {
 		return nil
 	}

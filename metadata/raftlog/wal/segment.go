@@ -206,6 +206,7 @@ func (l *Log) read(r ref) ([]byte, error) {
 		return nil, explain(s.path, "read", err)
 	}
 	if !r.intact(data) {
+		l.damaged = max(l.damaged, r.segment)
 		return nil, &Damage{Path: s.path, Offset: int64(r.offset), What: "the checksum of an entry is wrong"}
 	}
 	return data, nil
@@ -235,5 +236,8 @@ func RemoveFiles(fs vfs.FS, paths []string) error {
 			return explain(p, "remove", err)
 		}
 	}
-	return nil
+	if len(paths) == 0 {
+		return nil
+	}
+	return syncDir(fs, fs.PathDir(paths[0])) // a file that is damaged must not come back with a crash: the next Open would refuse it
 }

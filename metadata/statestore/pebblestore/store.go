@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -133,11 +134,37 @@ func (s *Store) NewView() *View { return &View{s.db.NewSnapshot()} }
 // Close ends the view.
 func (v *View) Close() { check("close a view", v.snapshot.Close()) }
 
-// Groups are the ids of all groups that have data, in order. It costs a seek for each.
-func (s *Store) Groups() (ids []uint64) {
+// Groups are the ids of all groups that have data, in order. It costs a seek for each. Where a file is damaged it goes on with the next of known, which are in order and
+// all of which it then lists; whole is false.
+func (s *Store) Groups(known []uint64) (ids []uint64, whole bool) {
+	whole = true
+	for from := uint64(0); ; {
+		found, err := s.groupsFrom(from)
+		ids = append(ids, found...)
+		if err == nil {
+			return ids, whole
+		}
+		whole = false
+		if len(found) > 0 {
+			from = found[len(found)-1] + 1
+		}
+		next := slices.IndexFunc(known, func(id uint64) bool { return id >= from })
+		if next < 0 {
+			return ids, false
+		}
+		ids = append(ids, known[next])
+		if known[next] == math.MaxUint64 {
+			return ids, false
+		}
+		from = known[next] + 1
+	}
+}
+
+// groupsFrom lists until the end, or until what it reads is damaged.
+func (s *Store) groupsFrom(from uint64) (ids []uint64, err error) {
 	it, err := s.db.NewIter(nil)
 	check("list groups", err)
-	for ok := it.First(); ok; {
+	for ok := it.SeekGE(binary.BigEndian.AppendUint64(nil, from)); ok; {
 		group := binary.BigEndian.Uint64(it.Key())
 		ids = append(ids, group)
 		if group == math.MaxUint64 {
@@ -145,8 +172,7 @@ func (s *Store) Groups() (ids []uint64) {
 		}
 		ok = it.SeekGE(binary.BigEndian.AppendUint64(nil, group+1))
 	}
-	check("list groups", errors.Join(it.Error(), it.Close()))
-	return ids
+	return ids, errors.Join(it.Error(), it.Close())
 }
 
 // View is the whole store at one moment.
