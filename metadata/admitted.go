@@ -2,6 +2,7 @@ package metadata
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -24,7 +25,11 @@ func ask[Q, A any](ctx context.Context, t admitted, logs []raftlog.Log, partitio
 	if err := t.admission.serving(); err != nil {
 		return answer, err
 	}
-	if metadataOffset > t.image.Offset() {
+	switch {
+	case metadataOffset < 0:
+	case t.image == nil: // the replica of __metadata that it comes from is being rebuilt since the start
+		return answer, fmt.Errorf("this node does not see __metadata of %s yet: %w", t.cluster, kerr.CoordinatorNotAvailable)
+	case metadataOffset > t.image.Offset():
 		if err := t.image.WaitFor(ctx, metadataOffset); err != nil {
 			return answer, err
 		}

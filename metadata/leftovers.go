@@ -16,7 +16,9 @@ func (n *Node) removeLeftovers() error {
 		return fmt.Errorf("listing the groups on disk: %w", err)
 	}
 	var removed []uint64
-	n.clusterLog.View(func(r statestore.Reader) { removed = state.RemovedGroups(r, ids) })
+	if err := statestore.View(n.clusterLog, func(r statestore.Reader) { removed = state.RemovedGroups(r, ids) }); err != nil {
+		return fmt.Errorf("reading %s: %w", topics.ClusterMetadata, err)
+	}
 	for _, id := range removed {
 		if err := n.logs.RemoveGroup(id); err != nil {
 			return fmt.Errorf("removing group %d of a deleted cluster: %w", id, err)

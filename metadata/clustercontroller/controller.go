@@ -201,8 +201,16 @@ func (c *Controller) ListClusters(ctx context.Context) (all []*topics.InklessClu
 	if err := c.cfg.Log.ReadBarrier(ctx); err != nil {
 		return nil, fmt.Errorf("%s: %w", topics.ClusterMetadata, err)
 	}
-	c.cfg.Log.View(func(r statestore.Reader) { all = state.Clusters(r) })
-	return all, nil
+	err = c.view(func(r statestore.Reader) { all = state.Clusters(r) })
+	return all, err
+}
+
+// view is Log.View; a damaged state halts this partition, and does not end the process.
+func (c *Controller) view(fn func(statestore.Reader)) error {
+	if err := statestore.View(c.cfg.Log, fn); err != nil {
+		return fmt.Errorf("%s: %w: %w", topics.ClusterMetadata, kerr.CoordinatorNotAvailable, err)
+	}
+	return nil
 }
 
 // DescribeCluster returns kerr.ResourceNotFound for a cluster that never was.
@@ -210,7 +218,9 @@ func (c *Controller) DescribeCluster(ctx context.Context, name kafka.ClusterID) 
 	if err := c.cfg.Log.ReadBarrier(ctx); err != nil {
 		return nil, fmt.Errorf("%s: %w", topics.ClusterMetadata, err)
 	}
-	c.cfg.Log.View(func(r statestore.Reader) { found, _ = state.Cluster(r, name) })
+	if err := c.view(func(r statestore.Reader) { found, _ = state.Cluster(r, name) }); err != nil {
+		return nil, err
+	}
 	if found == nil {
 		return nil, fmt.Errorf("there is no cluster %s: %w", name, kerr.ResourceNotFound)
 	}

@@ -23,10 +23,12 @@ func (c *Controller) DescribeFeatures(ctx context.Context) (f Features, err erro
 	if err := c.cfg.Log.ReadBarrier(ctx); err != nil {
 		return f, fmt.Errorf("%s: %w", topics.ClusterMetadata, err)
 	}
-	c.cfg.Log.View(func(r statestore.Reader) {
+	if err := c.view(func(r statestore.Reader) {
 		f.Level = state.FeatureLevel(r)
 		f.Most, f.Least = state.NewestCommonLevel(r)
-	})
+	}); err != nil {
+		return f, err
+	}
 	f.Most = min(f.Most, c.cfg.MaxFeatureLevel)
 	return f, nil
 }
@@ -62,7 +64,9 @@ func (c *Controller) InitFeatures(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", topics.ClusterMetadata, err)
 	}
 	fresh := false
-	c.cfg.Log.View(func(r statestore.Reader) { fresh = state.Empty(r) })
+	if err := c.view(func(r statestore.Reader) { fresh = state.Empty(r) }); err != nil {
+		return err
+	}
 	if !fresh || c.cfg.MaxFeatureLevel == topics.FeatureLevel1 {
 		return nil
 	}
@@ -72,7 +76,9 @@ func (c *Controller) InitFeatures(ctx context.Context) error {
 // allowed refuses a command that not every node may know.
 func (c *Controller) allowed(cmd state.Command) error {
 	level := topics.FeatureLevel1
-	c.cfg.Log.View(func(r statestore.Reader) { level = state.FeatureLevel(r) }) // it only rises: an old view refuses too much, never too little
+	if err := c.view(func(r statestore.Reader) { level = state.FeatureLevel(r) }); err != nil { // it only rises: an old view refuses too much, never too little
+		return err
+	}
 	if need := state.Level(cmd); need > level {
 		return fmt.Errorf("this needs level %d of %s, the Metadata cluster is at %d: when all nodes run a release that knows it, run `inkwell metadata features upgrade`: %w",
 			need, topics.MetadataFeature, level, kerr.UnsupportedVersion)

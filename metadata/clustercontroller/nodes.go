@@ -42,7 +42,7 @@ func (c *Controller) InitCluster(ctx context.Context) (id string, err error) {
 
 // ClusterID is the Metadata cluster's id as this replica knows it, empty for not yet.
 func (c *Controller) ClusterID() (id string) {
-	c.cfg.Log.View(func(r statestore.Reader) {
+	_ = c.view(func(r statestore.Reader) { // not known
 		if m, ok := state.MetadataCluster(r); ok {
 			id = m.ID
 		}
@@ -78,8 +78,8 @@ func (c *Controller) Layout(ctx context.Context) (l Layout, err error) {
 	if err := c.cfg.Log.ReadBarrier(ctx); err != nil {
 		return l, fmt.Errorf("%s: %w", topics.ClusterMetadata, err)
 	}
-	c.cfg.Log.View(func(r statestore.Reader) { l = layoutOf(r) })
-	return l, nil
+	err = c.view(func(r statestore.Reader) { l = layoutOf(r) })
+	return l, err
 }
 
 // AddNode lets a node have replicas, again after a drain.

@@ -108,7 +108,9 @@ func (c *Controller) brokerHeartbeat(ctx context.Context, req *kmsg.BrokerHeartb
 	resp := req.ResponseKind().(*kmsg.BrokerHeartbeatResponse)
 	c.beginReign(leadership.Term)
 	var known *topics.Broker
-	c.cfg.Log.View(func(r statestore.Reader) { known, _ = state.Broker(r, req.BrokerID) })
+	if err := c.view(func(r statestore.Reader) { known, _ = state.Broker(r, req.BrokerID) }); err != nil {
+		return nil, noOffset, err
+	}
 	switch {
 	case known == nil:
 		resp.ErrorCode = kerr.BrokerIDNotRegistered.Code

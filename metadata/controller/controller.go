@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/inkwell-project/inkwell/internal/clock"
 	"github.com/inkwell-project/inkwell/kafka"
@@ -140,11 +141,18 @@ func (c *Controller) propose(ctx context.Context, cmd state.Command) (state.Resu
 	return result.(state.Result), nil
 }
 
+// view is Log.View; a damaged state halts this partition, and ends neither the process nor a connection.
+func (c *Controller) view(fn func(statestore.Reader)) error {
+	if err := statestore.View(c.cfg.Log, fn); err != nil {
+		return fmt.Errorf("__metadata of %s: %w: %w", c.cfg.Cluster, kerr.CoordinatorNotAvailable, err)
+	}
+	return nil
+}
+
 // read calls fn with the state as of now: everything that was acknowledged is in it.
 func (c *Controller) read(ctx context.Context, fn func(statestore.Reader)) error {
 	if err := c.cfg.Log.ReadBarrier(ctx); err != nil {
 		return fmt.Errorf("__metadata of %s: %w", c.cfg.Cluster, err)
 	}
-	c.cfg.Log.View(fn)
-	return nil
+	return c.view(fn)
 }

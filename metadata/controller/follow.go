@@ -32,6 +32,7 @@ type FollowerConfig struct {
 type Follower struct {
 	cfg    FollowerConfig
 	latest *clusterimage.Latest
+	ctx    context.Context // ends with Close
 	cancel context.CancelCauseFunc
 	done   sync.WaitGroup
 }
@@ -47,7 +48,7 @@ func Follow(cfg FollowerConfig) *Follower {
 	setDefault(&cfg.RetryDelay, time.Second)
 	setDefault(&cfg.ReadBytes, 4<<20)
 	ctx, cancel := context.WithCancelCause(context.Background())
-	f := &Follower{cfg: cfg, latest: clusterimage.NewLatest(), cancel: cancel}
+	f := &Follower{cfg: cfg, latest: clusterimage.NewLatest(), ctx: ctx, cancel: cancel}
 	f.done.Go(func() { f.follow(ctx) })
 	return f
 }
@@ -58,8 +59,13 @@ func (f *Follower) Image() *clusterimage.Image { return f.latest.Image() }
 // Offset is that of the last record that the image shows, -1 for none.
 func (f *Follower) Offset() int64 { return f.latest.Offset() }
 
-// WaitFor returns nil when the image shows the record at offset; at once for a negative offset.
+// WaitFor returns nil when the image shows the record at offset; at once for a negative offset. It ends with the Follower.
 func (f *Follower) WaitFor(ctx context.Context, offset int64) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(f.ctx, func() {
+		cancel(fmt.Errorf("this node's view of %s stands still at offset %d of __metadata: %w", f.cfg.Cluster, f.Offset(), kerr.CoordinatorNotAvailable))
+	})()
 	return f.latest.WaitFor(ctx, offset)
 }
 

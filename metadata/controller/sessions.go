@@ -37,13 +37,16 @@ func (c *Controller) beginReign(term uint64) {
 	}
 	now := c.cfg.Clock.Now()
 	heard := map[int32]session{}
-	c.cfg.Log.View(func(r statestore.Reader) {
+	if err := c.view(func(r statestore.Reader) {
 		for _, b := range state.Brokers(r) {
 			if !b.Fenced {
 				heard[b.ID] = session{b.Epoch, now}
 			}
 		}
-	})
+	}); err != nil {
+		c.cfg.Logger.Error("the sessions of brokers cannot be read: this replica must not lead", "cluster", c.cfg.Cluster, "error", err)
+		return // it halts, which ends the term
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.heard == nil || s.term < term {
