@@ -110,6 +110,11 @@ func (n *Node) moveLag(ctx context.Context, p *topics.PartitionPlacement) int64 
 
 // SetNode implements rpc.NodeAdmin.
 func (n *Node) SetNode(ctx context.Context, req *rpc.SetNodeRequest) (*rpc.SetNodeResponse, error) {
+	if req.Force && (req.Action == rpc.NodeRemove || req.Action == rpc.NodeReplace) {
+		if err := n.mayLose(req.Node); err != nil {
+			return nil, err
+		}
+	}
 	var err error
 	switch req.Action {
 	case rpc.NodeAdd:

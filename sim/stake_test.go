@@ -1,0 +1,50 @@
+package sim
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/inkwell-project/inkwell/rpc"
+	"github.com/inkwell-project/inkwell/rpc/client"
+)
+
+// One of three nodes is away. Of the two that are left neither may be replaced by force, for it is half of what is left of every partition; when all are back, one may.
+func TestForceDoesNotCostAMajority(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, ctx := smallWorld(t, 1, true)
+		admin := client.NewAdmin(client.AdminConfig{Addresses: w.metadataAddresses(), Dial: w.net.Dialer("admin", func() bool { return true }), Logger: slog.New(slog.DiscardHandler)})
+		defer admin.Close()
+		if _, err := admin.CreateCluster(ctx, &rpc.CreateClusterRequest{Name: "c"}); err != nil {
+			t.Fatal(err)
+		}
+		w.guest.start()
+		if err := w.untilNode(ctx, admin, w.guest.id, "has joined", func(n *rpc.NodeDescription) bool { return n.Alive }); err != nil {
+			t.Fatal(err)
+		}
+		// The partitions of c are on nodes 1, 2 and 3: the guest came later.
+		w.nodes[2].kill(true, 0)
+		if err := w.untilNode(ctx, admin, 3, "is away", func(n *rpc.NodeDescription) bool { return !n.Alive }); err != nil {
+			t.Fatal(err)
+		}
+		replace := &rpc.SetNodeRequest{Action: rpc.NodeReplace, Node: 2, By: w.guest.id, Force: true}
+		_, err := admin.SetNode(ctx, replace)
+		if err == nil || !strings.Contains(err.Error(), "without a majority") || !strings.Contains(err.Error(), "of which without it only [1") {
+			t.Fatalf("it was not refused: %v", err)
+		}
+		w.nodes[2].start()
+		for {
+			if _, err = admin.SetNode(ctx, replace); err == nil {
+				break
+			}
+			if sleep(ctx, time.Second) != nil {
+				t.Fatalf("with all nodes there it is refused, too: %v", err)
+			}
+		}
+		if err := w.untilNode(ctx, admin, 2, "is replaced", func(n *rpc.NodeDescription) bool { return n.Replicas == 0 && n.Leaving == 0 }); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
