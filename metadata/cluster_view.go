@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -140,6 +141,7 @@ func (n *Node) followClusters(ctx context.Context) {
 			err = n.awaitRecords(ctx, view.next)
 		}
 		if err != nil && ctx.Err() == nil {
+			err = n.condemnClusterMetadata(err)
 			n.fail(fmt.Errorf("this node cannot follow %s: %w", topics.ClusterMetadata, err))
 			return
 		}
@@ -149,6 +151,7 @@ func (n *Node) followClusters(ctx context.Context) {
 // adopt makes l what this node goes by.
 func (n *Node) adopt(l *layout) error {
 	n.layout.Store(l)
+	n.rebuilds.look()
 	n.connect()
 	addresses := map[int32]string{}
 	for _, m := range l.members() {
@@ -167,13 +170,21 @@ func (n *Node) adopt(l *layout) error {
 	return nil
 }
 
-// awaitRecords returns when there are more records, or when it is time to look at replicas that are to go.
+// awaitRecords returns when there are more records, when a replica halted or was rebuilt, or when it is time to look at replicas that are to go.
 func (n *Node) awaitRecords(ctx context.Context, next int64) error {
-	if !n.hasLeaving() {
-		return n.clusterLog.Wait(ctx, next)
-	}
-	waiting, cancel := within(ctx, n.cfg.Clock, leavingInterval)
+	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if n.hasLeaving() {
+		waiting, cancel = within(ctx, n.cfg.Clock, leavingInterval)
+		defer cancel()
+	}
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
+	watching.Go(func() {
+		n.rebuilds.awaitChange(waiting)
+		cancel()
+	})
 	if err := n.clusterLog.Wait(waiting, next); err != nil && waiting.Err() == nil {
 		return err
 	}
@@ -185,7 +196,7 @@ func (n *Node) hasLeaving() bool {
 	l := n.layout.Load()
 	leaving := func(topic string, log raftlog.Log, partition int) bool {
 		p := l.placement(topic, int32(partition))
-		return here(log) && p != nil && !p.Holds(n.cfg.ID)
+		return p != nil && !p.Holds(n.cfg.ID) && (here(log) || n.rebuilds.has(p.RaftGroup))
 	}
 	n.mu.RLock()
 	defer n.mu.RUnlock()

@@ -30,6 +30,7 @@ type Node struct {
 	clusterLog raftlog.Log
 	clusters   *clustercontroller.Controller
 	peers      *peers
+	rebuilds   *rebuilds
 	layout     atomic.Pointer[layout] // as this node's replica of __cluster_metadata shows it
 	status     ownStatus
 	adopted    atomic.Int64 // up to which offset of __cluster_metadata this node serves what it says
@@ -140,6 +141,10 @@ func (n *Node) matchTenants(l *layout) error {
 				continue
 			}
 			n.setTenant(name, nil)
+			for _, id := range t.groupIDs {
+				n.rebuilds.stop(id)
+				n.rebuilds.forget(id)
+			}
 			if err := errors.Join(t.close(), t.removeLogs()); err != nil {
 				return fmt.Errorf("ending cluster %s: %w", name, err)
 			}
@@ -239,6 +244,9 @@ func (n *Node) Ready() error {
 	}
 	if n.layout.Load().nodes[n.cfg.ID] == nil {
 		return errors.New("this node is not registered yet")
+	}
+	if name := n.rebuilds.any(); name != "" {
+		return fmt.Errorf("%s is being rebuilt from the other nodes", name)
 	}
 	n.mu.RLock()
 	defer n.mu.RUnlock()

@@ -24,6 +24,7 @@ func Open(ctx context.Context, cfg Config) (n *Node, err error) {
 	n = &Node{cfg: cfg, failed: make(chan error, 1), tenants: map[kafka.ClusterID]*tenant{}, changed: make(chan struct{}), transport: &lateTransport{}, status: ownStatus{turn: make(chan struct{}, 1)}}
 	n.layout.Store(emptyView().layout())
 	n.peers = newPeers(cfg.Clock, n.dialNode)
+	n.rebuilds = newRebuilds(n)
 	following, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
 	defer func(started *Node) { // `return nil, err` has n forget it
@@ -42,7 +43,7 @@ func Open(ctx context.Context, cfg Config) (n *Node, err error) {
 			return nil, err
 		}
 	}
-	if err := n.openLogs(); err != nil {
+	if err := n.openLogs(ctx); err != nil {
 		return nil, err
 	}
 	if n.identity.ClusterID == "" {
@@ -53,6 +54,7 @@ func Open(ctx context.Context, cfg Config) (n *Node, err error) {
 	if err := n.startTransport(); err != nil {
 		return nil, err
 	}
+	n.rebuilds.start(following)
 	n.following.Go(func() { n.followClusters(following) })
 	n.following.Go(func() { n.clusters.Run(following) })
 	n.following.Go(func() { (&mover{n: n, since: map[uint64]led{}}).run(following) })
@@ -66,7 +68,7 @@ func Open(ctx context.Context, cfg Config) (n *Node, err error) {
 }
 
 // openLogs opens the logs and this node's replica of __cluster_metadata, which every node has.
-func (n *Node) openLogs() (err error) {
+func (n *Node) openLogs(ctx context.Context) (err error) {
 	logs := raftlog.Config{
 		NodeID: n.cfg.ID, FS: n.cfg.FS, Dir: n.cfg.Dir, Clock: n.cfg.Clock, Rand: n.cfg.NewRand(), Transport: n.transport, Logger: n.cfg.Logger, Registerer: n.cfg.Registerer,
 	}
@@ -80,7 +82,12 @@ func (n *Node) openLogs() (err error) {
 	if n.identity.ClusterID == "" {
 		group.Voters = []int32{n.cfg.ID} // a new cluster, or the folder of one node from before there were several
 	}
-	if n.clusterLog, err = n.logs.StartGroup(group); err != nil {
+	if n.clusterLog, err = n.logs.StartGroup(group); n.mayRebuildClusterMetadata(n.identity, err) {
+		n.clusterLog, err = n.rebuildClusterMetadata(ctx, group, err)
+	} else if raftlog.Rebuildable(err) && n.cfg.RaftListener != nil {
+		err = fmt.Errorf("%w; to have it rebuilt start the node with --join and the address of another", err)
+	}
+	if err != nil {
 		return err
 	}
 	n.clusters, err = clustercontroller.New(clustercontroller.Config{
@@ -142,7 +149,7 @@ func (t *lateTransport) close() error {
 
 // startTransport begins to talk to the other nodes.
 func (n *Node) startTransport() error {
-	if n.cfg.RaftListener == nil {
+	if n.cfg.RaftListener == nil || n.transport.started() {
 		return nil
 	}
 	t, err := transport.New(transport.Config{

@@ -10,7 +10,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/inkwell-project/inkwell/metadata/groupcoordinator"
-	groupstate "github.com/inkwell-project/inkwell/metadata/groupcoordinator/state"
 	"github.com/inkwell-project/inkwell/metadata/raftlog"
 	"github.com/inkwell-project/inkwell/rpc"
 	"github.com/inkwell-project/inkwell/topics"
@@ -25,20 +24,39 @@ func (n *Node) matchOwnOffsets(l *layout) error {
 	n.mu.RLock()
 	log, groups := n.ownOffsets, n.ownGroups
 	n.mu.RUnlock()
+	elsewhere := absent{n, p.RaftGroup, p.Topic + "-0"}
 	switch {
+	case here(log) && n.halted(p) != nil:
+		cause := n.halted(p)
+		n.setOwnOffsets(elsewhere, nil)
+		err := groups.Close()
+		n.rebuilds.begin(offsetsKind.config(p), cause)
+		return err
 	case p.Holds(n.cfg.ID) && !here(log):
-		log, err := n.startReplica(p, raftlog.TopicConfig{Compacted: true}, groupstate.Machine{})
+		started, err := n.startReplica(p, offsetsKind)
 		if err != nil {
 			return err
 		}
+		if started == nil {
+			n.setOwnOffsets(elsewhere, nil)
+			return nil
+		}
+		log = started
 		if groups, err = n.newGroupCoordinator("__metadata_cluster", 0, log); err != nil {
 			return err
 		}
 		n.setOwnOffsets(log, groups)
 	case log == nil:
-		n.setOwnOffsets(absent{n, p.RaftGroup, p.Topic + "-0"}, nil)
+		n.setOwnOffsets(elsewhere, nil)
+	case !here(log) && n.rebuilds.has(p.RaftGroup): // it is elsewhere now
+		n.rebuilds.stop(p.RaftGroup)
+		if !n.retired(p) {
+			return nil
+		}
+		n.rebuilds.forget(p.RaftGroup)
+		return n.removeReplica(p)
 	case here(log) && !p.Holds(n.cfg.ID) && n.retired(p):
-		n.setOwnOffsets(absent{n, p.RaftGroup, p.Topic + "-0"}, nil)
+		n.setOwnOffsets(elsewhere, nil)
 		return errors.Join(groups.Close(), n.removeReplica(p))
 	}
 	return nil

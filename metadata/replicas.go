@@ -15,18 +15,41 @@ import (
 	"github.com/inkwell-project/inkwell/topics"
 )
 
-// startReplica opens this node's replica of a partition. The voters of a partition that never moved begin it together; to one that moved this node comes later, and is sent
-// what it needs by the others: it must not believe itself one of the first when its folder has nothing.
-func (n *Node) startReplica(p *topics.PartitionPlacement, topic raftlog.TopicConfig, machine raftlog.StateMachine) (raftlog.Log, error) {
-	cfg := raftlog.GroupConfig{ID: p.RaftGroup, Name: fmt.Sprintf("%s-%d", p.Topic, p.Partition), Machine: machine, Topic: topic}
+// kind is what a partition's replica is made of.
+type kind struct {
+	topic   raftlog.TopicConfig
+	machine func() raftlog.StateMachine // one for each replica: it may hold scratch memory
+}
+
+var (
+	metadataKind    = kind{raftlog.TopicConfig{Compacted: true}, func() raftlog.StateMachine { return controllerstate.Machine{} }}
+	coordinatesKind = kind{batchCoordinatesTopic, func() raftlog.StateMachine { return batchstate.New() }}
+	offsetsKind     = kind{raftlog.TopicConfig{Compacted: true}, func() raftlog.StateMachine { return groupstate.Machine{} }}
+)
+
+func (k kind) config(p *topics.PartitionPlacement) raftlog.GroupConfig {
+	return raftlog.GroupConfig{ID: p.RaftGroup, Name: fmt.Sprintf("%s-%d", p.Topic, p.Partition), Machine: k.machine(), Topic: k.topic}
+}
+
+// startReplica opens this node's replica of a partition, or returns nil while it is being rebuilt. The voters of a partition that never moved begin it together; to one that moved
+// this node comes later, and is sent what it needs by the others: it must not believe itself one of the first when its folder has nothing.
+func (n *Node) startReplica(p *topics.PartitionPlacement, k kind) (raftlog.Log, error) {
+	if log, underWay := n.rebuilds.take(p.RaftGroup); log != nil || underWay {
+		return log, nil
+	}
+	cfg := k.config(p)
 	if p.Move == 0 && slices.Contains(p.Voters, n.cfg.ID) {
 		cfg.Voters = p.Voters
 	}
 	log, err := n.logs.StartGroup(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", cfg.Name, err)
+	switch {
+	case err == nil:
+		return log, nil
+	case n.mayRebuild(p, err):
+		n.rebuilds.begin(k.config(p), err)
+		return nil, nil
 	}
-	return log, nil
+	return nil, fmt.Errorf("%s: %w", cfg.Name, err)
 }
 
 // retired ends this node's replica of a partition if nobody needs it, and says whether it did: the plan has it elsewhere, no move is under way, and the group itself says that this node is
@@ -61,6 +84,8 @@ type matching struct {
 	old    *tenant
 	next   *tenant
 	retire []func() error
+	// touched: nothing else is to be shown, but next is not what old was.
+	touched bool
 }
 
 // matchReplicas returns the tenant as it is to be, t itself if nothing changes. The caller shows it and then runs retire.
@@ -74,7 +99,7 @@ func (n *Node) matchReplicas(t *tenant, placed placements) (*tenant, []func() er
 	if err != nil {
 		return nil, nil, err
 	}
-	if !changed {
+	if !changed && !m.touched {
 		return t, nil, nil
 	}
 	return m.next, m.retire, nil
@@ -83,11 +108,17 @@ func (n *Node) matchReplicas(t *tenant, placed placements) (*tenant, []func() er
 func (m *matching) match(placed placements) (changed bool, err error) {
 	t := m.next
 	first := placed[topics.Metadata(t.cluster)][0]
-	if first.Holds(m.n.cfg.ID) && !here(t.metadataLog) {
+	holds, has := first.Holds(m.n.cfg.ID), here(t.metadataLog)
+	switch {
+	case has && m.n.halted(first) != nil:
 		changed = true
-		if err := m.startMetadata(first); err != nil {
+		m.endMetadata(first)
+	case holds && !has:
+		if changed, err = m.startMetadata(first); err != nil {
 			return false, err
 		}
+	case !holds && !has && m.noneHere() && m.dropRebuild(first):
+		t.image = nil
 	}
 	coordinators := int32(len(placed[topics.BatchCoordinates(t.cluster)]))
 	if t.controller != nil {
@@ -110,25 +141,55 @@ func (m *matching) match(placed placements) (changed bool, err error) {
 	if t.metadataLog == nil {
 		t.metadataLog, changed = m.elsewhere(first), true
 	}
-	if here(t.metadataLog) && !first.Holds(m.n.cfg.ID) && !slices.ContainsFunc(t.batchLogs, here) && !slices.ContainsFunc(t.groupLogs, here) && m.n.retired(first) {
+	if here(t.metadataLog) && !first.Holds(m.n.cfg.ID) && m.noneHere() && m.n.retired(first) {
 		changed = true
 		m.retireMetadata(first)
 	}
 	return changed, nil
 }
 
+// noneHere says whether nothing on this node needs the cluster's image.
+func (m *matching) noneHere() bool {
+	return !slices.ContainsFunc(m.next.batchLogs, here) && !slices.ContainsFunc(m.next.groupLogs, here)
+}
+
 func (m *matching) elsewhere(p *topics.PartitionPlacement) raftlog.Log {
 	return absent{m.n, p.RaftGroup, fmt.Sprintf("%s-%d", p.Topic, p.Partition)}
 }
 
-func (m *matching) startMetadata(p *topics.PartitionPlacement) error {
-	log, err := m.n.startReplica(p, raftlog.TopicConfig{Compacted: true}, controllerstate.Machine{})
+func (m *matching) startMetadata(p *topics.PartitionPlacement) (changed bool, err error) {
+	log, err := m.n.startReplica(p, metadataKind)
 	if err != nil {
-		return err
+		return false, err
 	}
-	m.next.metadataLog = log
-	m.next.groupIDs = append(m.next.groupIDs, p.RaftGroup)
-	return m.n.startController(m.next)
+	m.remember(p)
+	if log == nil {
+		return false, nil
+	}
+	t := m.next
+	t.metadataLog = log
+	if err := m.n.startController(t); err != nil {
+		return true, err
+	}
+	for i, c := range t.batch { // there are some if the replica was rebuilt: they look at the image that stood still
+		if c == nil {
+			continue
+		}
+		if err := c.Close(); err != nil { // first: both have the same metrics
+			return true, err
+		}
+		if t.batch[i], err = m.n.newBatchCoordinator(t, int32(i), t.batchLogs[i]); err != nil {
+			return true, err
+		}
+	}
+	return true, nil
+}
+
+func (m *matching) remember(p *topics.PartitionPlacement) {
+	if !slices.Contains(m.next.groupIDs, p.RaftGroup) {
+		m.touched = true
+		m.next.groupIDs = append(m.next.groupIDs, p.RaftGroup)
+	}
 }
 
 func (m *matching) retireMetadata(p *topics.PartitionPlacement) {
@@ -153,14 +214,25 @@ func (m *matching) matchBatch(p *topics.PartitionPlacement) (changed bool, err e
 	}
 	holds, has := p.Holds(m.n.cfg.ID), here(t.batchLogs[i])
 	switch {
+	case has && m.n.halted(p) != nil:
+		c := t.batch[i]
+		t.batchLogs[i], t.batch[i] = m.elsewhere(p), nil
+		m.rebuild(p, coordinatesKind, c.Close)
+		return true, nil
 	case holds && !has && t.image != nil:
-		log, err := m.n.startReplica(p, batchCoordinatesTopic, batchstate.New()) // one machine for each: it holds scratch memory
+		log, err := m.n.startReplica(p, coordinatesKind)
 		if err != nil {
 			return false, err
 		}
-		t.batchLogs[i], t.groupIDs = log, append(t.groupIDs, p.RaftGroup)
+		m.remember(p)
+		if log == nil {
+			return changed, nil
+		}
+		t.batchLogs[i] = log
 		t.batch[i], err = m.n.newBatchCoordinator(t, p.Partition, log)
 		return true, err
+	case !holds && !has:
+		m.dropRebuild(p)
 	case has && !holds && m.n.retired(p):
 		c := t.batch[i]
 		t.batchLogs[i], t.batch[i] = m.elsewhere(p), nil
@@ -178,14 +250,25 @@ func (m *matching) matchGroup(p *topics.PartitionPlacement) (changed bool, err e
 	}
 	holds, has := p.Holds(m.n.cfg.ID), here(t.groupLogs[i])
 	switch {
+	case has && m.n.halted(p) != nil:
+		c := t.groups[i]
+		t.groupLogs[i], t.groups[i] = m.elsewhere(p), nil
+		m.rebuild(p, offsetsKind, c.Close)
+		return true, nil
 	case holds && !has:
-		log, err := m.n.startReplica(p, raftlog.TopicConfig{Compacted: true}, groupstate.Machine{})
+		log, err := m.n.startReplica(p, offsetsKind)
 		if err != nil {
 			return false, err
 		}
-		t.groupLogs[i], t.groupIDs = log, append(t.groupIDs, p.RaftGroup)
+		m.remember(p)
+		if log == nil {
+			return changed, nil
+		}
+		t.groupLogs[i] = log
 		t.groups[i], err = m.n.newGroupCoordinator(t.cluster, p.Partition, log)
 		return true, err
+	case !holds && !has:
+		m.dropRebuild(p)
 	case has && !holds && m.n.retired(p):
 		c := t.groups[i]
 		t.groupLogs[i], t.groups[i] = m.elsewhere(p), nil
