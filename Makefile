@@ -6,7 +6,7 @@ BIN := bin/inkwell
 SIM := GODEBUG=asyncpreemptoff=1 $(GO) test
 VERSION ?= $(shell git describe --tags --always 2>/dev/null || echo dev)
 
-.PHONY: help build run test check fmt vet lint tools bench bench-latency bench-metadata bench-jobs chaos soak acceptance sim crashes fuzz docs clean
+.PHONY: help build run test check fmt vet lint tools bench bench-latency bench-metadata bench-jobs chaos soak acceptance sim crashes damage fuzz docs clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
@@ -67,6 +67,9 @@ sim:             ## whole systems in virtual time: SEEDS=1000 of them, from SEED
 
 crashes:         ## brokers die CRASHES=10000 times; no object is orphaned and no coordinate dangles after the sweeps
 	INKWELL_TEST_SIM_CRASHES=$(or $(CRASHES),10000) INKWELL_TEST_SIM_SEED=$(or $(SEED),1) $(SIM) -count=1 -timeout 10h -v -run TestCrashes ./sim
+
+damage:          ## states of replicas are damaged: DAMAGES=100 systems of each kind, from SEED=1 on
+	INKWELL_TEST_SIM_DAMAGES=$(or $(DAMAGES),100) INKWELL_TEST_SIM_SEED=$(or $(SEED),1) $(SIM) -count=1 -timeout 10h -v -run TestDamage ./sim
 
 fuzz:            ## each fuzz target for half a minute
 	@for pkg in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$pkg | grep ^Fuzz); do \

@@ -170,7 +170,7 @@ func (w *World) compareStates() (same int) {
 			continue // it is ending
 		}
 		for _, h := range hashes {
-			if w.check(w.history.State(h.Group, h.Index, h.Hash, n.host)) != nil {
+			if w.checkState(h, n.host) != nil {
 				return same
 			}
 			if at[h]++; at[h] > 1 {

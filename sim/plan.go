@@ -43,6 +43,7 @@ type Plan struct {
 	SharedBucket bool          // the clusters' objects are in one
 	Skew         time.Duration // at most so far are clocks of processes from the right time
 	Crashes      bool          // the faults are brokers that die, many of them
+	Damage       damage        // what befalls the state of one replica after the other
 
 	Duration time.Duration // of production, with faults
 	Settle   time.Duration // everything must be settled so long after the last fault
@@ -86,4 +87,14 @@ func NewCrashPlan(seed uint64) Plan {
 	p.ObjectDeleteDelay, p.RetentionCheck = time.Duration(1+r.IntN(3))*time.Second, 2*time.Second
 	p.Pace, p.StoreLatency, p.Duration = 300*time.Millisecond, time.Duration(1+r.IntN(10))*time.Millisecond, 20*time.Second
 	return p
+}
+
+// NewDamagePlan draws a plan in which the states of replicas are damaged, beside all other faults. They are compared often.
+func NewDamagePlan(what damage) func(seed uint64) Plan {
+	return func(seed uint64) Plan {
+		p := NewPlan(seed)
+		p.MetadataNodes, p.Guest, p.Damage, p.HashEntries, p.Duration = 3, false, what, 5, 30*time.Second
+		p.Empty, p.Audit = 0, false
+		return p
+	}
 }

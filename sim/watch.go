@@ -50,7 +50,7 @@ func (i *incarnation) watchHashes(node *metadata.Node) {
 		return // it is ending
 	}
 	for _, h := range hashes {
-		i.p.w.check(i.p.w.history.State(h.Group, h.Index, h.Hash, i.name()))
+		_ = i.p.w.checkState(h, i.name()) // it is recorded
 	}
 }
 

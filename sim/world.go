@@ -37,6 +37,8 @@ type World struct {
 	ending  atomic.Bool    // nothing is started any more
 	healed  atomic.Bool    // faults are over: what still falls is started again at once
 	crashes atomic.Int64   // of brokers
+	damaged atomic.Int64   // states of replicas
+	differ  sync.Map       // groups, by id, of which one state was made another
 
 	mu        sync.Mutex // guards what follows
 	wrong     []string
@@ -53,6 +55,7 @@ type Result struct {
 	Consumed    int // by groups
 	Faults      int
 	Crashes     int // of brokers
+	Damaged     int // states of replicas
 	Objects     int // that were left in the stores, each with a coordinate that points at it
 	Compared    int // states of replicas at the same index, in the end
 	VirtualTime time.Duration
@@ -105,6 +108,9 @@ func (w *World) play(r *Result) {
 	} else {
 		moved <- nil
 	}
+	if w.plan.Damage != noDamage {
+		clients.work.Go(func() { w.damageReplicas(produce) })
+	}
 	r.Faults = w.breakThings(produce)
 	<-produce.Done()
 	w.heal()
@@ -112,6 +118,9 @@ func (w *World) play(r *Result) {
 	settled, cancelSettled := context.WithTimeout(all, w.plan.Settle)
 	defer cancelSettled()
 	w.settle(settled, clients)
+	if w.plan.Damage != noDamage && !w.failed() {
+		w.allWell(settled)
+	}
 	select {
 	case err := <-moved:
 		if err != nil && !w.failed() {
@@ -137,7 +146,7 @@ func (w *World) play(r *Result) {
 	if w.plan.Audit {
 		w.audit(r)
 	}
-	r.Compared = w.compareStates()
+	r.Compared, r.Damaged = w.compareStates(), int(w.damaged.Load())
 	w.readBack(clients)
 	if w.plan.Empty > 0 && !w.failed() {
 		w.emptyStore()
@@ -385,9 +394,11 @@ func (w *World) failed() bool {
 	return len(w.wrong) > 0
 }
 
+const halted = "this partition is halted"
+
 // never are messages that no fault of a run explains.
 var never = []string{
-	"panic while a request was served", "this partition is halted", "a request was answered twice", "an upload does not match its coordinate",
+	"panic while a request was served", halted, "a request was answered twice", "an upload does not match its coordinate",
 	"a followed record cannot be read",
 }
 
@@ -395,7 +406,7 @@ var never = []string{
 func (w *World) logged(inc *incarnation, level slog.Level, message, text string) {
 	w.trace.Add("log", inc.name(), level.String(), text)
 	for _, n := range never {
-		if strings.Contains(message, n) {
+		if strings.Contains(message, n) && !(n == halted && w.plan.Damage != noDamage) {
 			w.violation("%s logs: %s", inc.name(), text)
 		}
 	}
