@@ -24,9 +24,9 @@ run: build       ## build and start a one-process cluster at 127.0.0.1:9092, dat
 tools:           ## install what the tests need below .cache, or say what is missing
 	test/tools/install.sh
 
-test: tools      ## every test, with the race detector, then 200 simulated systems without it
+test: tools      ## every test, with the race detector, then 210 simulated systems without it
 	$(GO) test -race -timeout 30m ./...
-	$(SIM) -count=1 -timeout 30m -run TestSeeds ./sim
+	$(SIM) -count=1 -timeout 30m -run 'TestSeeds|TestDamage' ./sim
 
 check: fmt vet lint test ## what a change must pass
 

@@ -3,6 +3,8 @@ package sim
 import (
 	"log/slog"
 	"time"
+
+	"github.com/inkwell-project/inkwell/metadata/statestore/pebblestore/pebblestoretest"
 )
 
 // Plan is the shape of one run, drawn from its seed.
@@ -40,10 +42,10 @@ type Plan struct {
 	HashEntries    int
 	SegmentBytes   int64
 
-	SharedBucket bool          // the clusters' objects are in one
-	Skew         time.Duration // at most so far are clocks of processes from the right time
-	Crashes      bool          // the faults are brokers that die, many of them
-	Damage       damage        // what befalls the state of one replica after the other
+	SharedBucket bool                 // the clusters' objects are in one
+	Skew         time.Duration        // at most so far are clocks of processes from the right time
+	Crashes      bool                 // the faults are brokers that die, many of them
+	Damage       pebblestoretest.Kind // what befalls the state of one replica after the other
 
 	Duration time.Duration // of production, with faults
 	Settle   time.Duration // everything must be settled so long after the last fault
@@ -90,7 +92,7 @@ func NewCrashPlan(seed uint64) Plan {
 }
 
 // NewDamagePlan draws a plan in which the states of replicas are damaged, beside all other faults. They are compared often.
-func NewDamagePlan(what damage) func(seed uint64) Plan {
+func NewDamagePlan(what pebblestoretest.Kind) func(seed uint64) Plan {
 	return func(seed uint64) Plan {
 		p := NewPlan(seed)
 		p.MetadataNodes, p.Guest, p.Damage, p.HashEntries, p.Duration = 3, false, what, 5, 30*time.Second

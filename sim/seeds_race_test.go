@@ -2,5 +2,8 @@
 
 package sim
 
-// ordinarySeeds are few under the race detector, which makes a run take thirteen times as long: `make test` takes 200 without it.
-const ordinarySeeds = 6
+// ordinarySeeds are few under the race detector, which makes a run take thirteen times as long: `make test` takes more without it.
+const (
+	ordinarySeeds   = 6
+	ordinaryDamages = 1
+)

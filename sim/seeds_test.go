@@ -2,5 +2,8 @@
 
 package sim
 
-// ordinarySeeds are for each change; `make sim` takes more.
-const ordinarySeeds = 200
+// ordinarySeeds are for each change; `make sim` and `make damage` take more.
+const (
+	ordinarySeeds   = 200
+	ordinaryDamages = 5 // of each kind
+)

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/inkwell-project/inkwell/metadata/statestore/pebblestore/pebblestoretest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -76,9 +78,9 @@ func TestSeeds(t *testing.T) {
 
 // A file of one replica's state is damaged, or its state differs, while everything else fails, too: it is rebuilt without an operator, and nobody notices.
 func TestDamage(t *testing.T) {
-	for what, name := range map[damage]string{flippedBit: "a flipped bit", anotherValue: "another value"} {
+	for what, name := range map[pebblestoretest.Kind]string{pebblestoretest.FlippedBit: "a flipped bit", pebblestoretest.AnotherValue: "another value"} {
 		t.Run(name, func(t *testing.T) {
-			first, count := number(t, "INKWELL_TEST_SIM_SEED", 1), number(t, "INKWELL_TEST_SIM_DAMAGES", 1)
+			first, count := number(t, "INKWELL_TEST_SIM_SEED", 1), number(t, "INKWELL_TEST_SIM_DAMAGES", ordinaryDamages)
 			damaged := play(t, NewDamagePlan(what), "damage DAMAGES", func(seed uint64, _ *sums) bool { return seed < first+count }).damaged
 			if damaged < int(count) {
 				t.Errorf("in %d runs %d states were damaged", count, damaged)

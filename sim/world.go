@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/metadata/statestore/pebblestore/pebblestoretest"
 	"github.com/inkwell-project/inkwell/objectstorage/faulty"
 	"github.com/inkwell-project/inkwell/objectstorage/memory"
 	"github.com/inkwell-project/inkwell/rpc"
@@ -108,7 +109,7 @@ func (w *World) play(r *Result) {
 	} else {
 		moved <- nil
 	}
-	if w.plan.Damage != noDamage {
+	if w.plan.Damage != pebblestoretest.None {
 		clients.work.Go(func() { w.damageReplicas(produce) })
 	}
 	r.Faults = w.breakThings(produce)
@@ -118,7 +119,7 @@ func (w *World) play(r *Result) {
 	settled, cancelSettled := context.WithTimeout(all, w.plan.Settle)
 	defer cancelSettled()
 	w.settle(settled, clients)
-	if w.plan.Damage != noDamage && !w.failed() {
+	if w.plan.Damage != pebblestoretest.None && !w.failed() {
 		w.allWell(settled)
 	}
 	select {
@@ -406,7 +407,7 @@ var never = []string{
 func (w *World) logged(inc *incarnation, level slog.Level, message, text string) {
 	w.trace.Add("log", inc.name(), level.String(), text)
 	for _, n := range never {
-		if strings.Contains(message, n) && !(n == halted && w.plan.Damage != noDamage) {
+		if strings.Contains(message, n) && !(n == halted && w.plan.Damage != pebblestoretest.None) {
 			w.violation("%s logs: %s", inc.name(), text)
 		}
 	}

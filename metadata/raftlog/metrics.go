@@ -14,6 +14,7 @@ type metrics struct {
 	proposals          prometheus.Counter
 	throttled          prometheus.Counter
 	halted             prometheus.Counter
+	rebuilt            prometheus.Counter
 	groups             prometheus.Gauge
 	compacted          prometheus.Gauge
 	syncSeconds        prometheus.Histogram
@@ -42,6 +43,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		proposals:          counter("proposals_total", "Commands that were handed to Raft."),
 		throttled:          counter("throttled_total", "Commands that were refused because too many wait."),
 		halted:             counter("halted_total", "Partitions that were halted since the start."),
+		rebuilt:            counter("rebuilt_total", "Replicas whose state was made anew from the other nodes' since the start."),
 		groups:             gauge("groups", "Partitions with a replica here."),
 		compacted:          gauge("compaction_last_success_timestamp_seconds", "When the log was last cut."),
 		syncSeconds:        histogram("sync_seconds", "Time to write and sync one round of the log."),
@@ -59,7 +61,7 @@ func (m *metrics) observe(n *Node) {
 	if m.registerer == nil {
 		return
 	}
-	m.collectors = []prometheus.Collector{m.proposals, m.throttled, m.halted, m.groups, m.compacted, m.syncSeconds, m.applySeconds, m.entries, m.quiesced, m.snapshotsSent, m.snapshotsInstalled, m.hashSeconds,
+	m.collectors = []prometheus.Collector{m.proposals, m.throttled, m.halted, m.rebuilt, m.groups, m.compacted, m.syncSeconds, m.applySeconds, m.entries, m.quiesced, m.snapshotsSent, m.snapshotsInstalled, m.hashSeconds,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "inkwell_raftlog_log_bytes", Help: "Size of the log's files."},
 			func() float64 { return float64(m.logBytes.Load()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "inkwell_raftlog_in_flight_bytes", Help: "Commands that were proposed and not yet applied."},

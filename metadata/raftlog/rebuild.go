@@ -76,6 +76,7 @@ func (n *Node) Rebuild(ctx context.Context, cfg GroupConfig, peers []int32) (Log
 	if err != nil {
 		return nil, fmt.Errorf("rebuild %s: %w", cfg.Name, err)
 	}
+	n.metrics.rebuilt.Inc()
 	n.cfg.Logger.Info("a replica was rebuilt", "group", cfg.ID, "name", cfg.Name, "index", t.meta.GetIndex())
 	log, err := n.StartGroup(cfg)
 	if err != nil {

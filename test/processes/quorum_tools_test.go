@@ -17,7 +17,7 @@ import (
 )
 
 // three is a Metadata cluster of three nodes, each a process.
-func three(t *testing.T, path string) (addresses string, first *servers.Server) {
+func three(t *testing.T, path string) (addresses string, nodes []*servers.Server) {
 	for id := 1; id <= 3; id++ {
 		at, err := servers.FreeAddress()
 		if err != nil {
@@ -25,17 +25,14 @@ func three(t *testing.T, path string) (addresses string, first *servers.Server) 
 		}
 		dir := t.TempDir()
 		extra := []string{"--node.id", strconv.Itoa(id), "--rack", "zone-" + strconv.Itoa(id), "--data", dir + "/data", "--raft.listen", at, "--group.initial.rebalance.delay", "0s"}
-		if first != nil {
-			extra = append(extra, "--join", first.Listen)
+		if id > 1 {
+			extra = append(extra, "--join", nodes[0].Listen)
 		}
 		s := keep(t)(servers.StartInkwellRole(t.Context(), path, "metadata", servers.Options{Dir: dir, Extra: extra}))
-		if first == nil {
-			addresses, first = s.Listen, s
-		} else {
-			addresses += "," + s.Listen
-		}
+		addresses += "," + s.Listen
+		nodes = append(nodes, s)
 	}
-	return addresses, first
+	return addresses[1:], nodes
 }
 
 var internalTopics = []string{"__batch_coordinates.red", "__cluster_metadata", "__consumer_offsets.red", "__metadata.red"}
@@ -69,7 +66,8 @@ func TestKafkaToolsOnThreeNodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := binary(t)
-	addresses, first := three(t, path)
+	addresses, nodes := three(t, path)
+	first := nodes[0]
 	s := &system{t: t, binary: path, metadata: first}
 	secret := s.create("red", "--group.coordinators", "4")
 	b := keep(t)(servers.StartInkwellRole(t.Context(), path, "broker", servers.Options{Dir: t.TempDir(), Env: []string{"INKWELL_CLUSTER_PASSWORD=" + secret},
