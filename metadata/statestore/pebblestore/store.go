@@ -37,13 +37,16 @@ func (s Space) appendTo(b []byte) []byte {
 	return append(binary.BigEndian.AppendUint64(b, s.Group), s.Kind)
 }
 
+// memTables is how many Pebble has at most: one that is written to, one that becomes a table, one to be used again. It takes their bytes off the block cache.
+const memTables = 3
+
 // Open opens the store, or makes it where there is none.
 func Open(cfg Config) (*Store, error) {
 	cfg.SetDefaults()
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	cache := pebble.NewCache(cfg.CacheBytes)
+	cache := pebble.NewCache(cfg.CacheBytes + memTables*cfg.MemTableBytes)
 	defer cache.Unref() // the database holds its own reference
 	log, full, damaged := logger{cfg.Logger, cfg.OnFatal}, newFullDisk(cfg.Dir, cfg.OnFatal), newDamagedFiles(cfg.Clock)
 	opts := &pebble.Options{
