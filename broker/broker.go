@@ -86,7 +86,7 @@ func New(ctx context.Context, cfg Config) (b *Broker, err error) {
 		ID: cfg.ID, Self: b.self, SessionTimeout: cfg.SessionTimeout, Forwarder: forwarder, Clock: cfg.Clock, Logger: cfg.Logger,
 	})
 	jobs := compaction.Config{
-		Cluster: cluster.Cluster, Broker: cfg.ID, BrokerEpoch: b.epochs.number, Coordinators: cluster.BatchCoordinators, Work: cfg.Metadata, Objects: cfg.Metadata, Bucket: cfg.Spent.Bucket(cfg.Bucket, "jobs"),
+		Cluster: cluster.Cluster, Broker: cfg.ID, BrokerEpoch: b.epochs.number, View: jobsView{b.image, cluster.BatchCoordinators}, Work: cfg.Metadata, Objects: cfg.Metadata, Bucket: cfg.Spent.Bucket(cfg.Bucket, "jobs"),
 		NextObject: b.epochs.nextObject, Settings: cfg.Jobs, TookOn: b.costs.tookOn,
 		Clock: cfg.Clock, Jitter: cfg.jitter(), Logger: cfg.Logger, Registerer: cfg.Registerer,
 	}

@@ -93,6 +93,20 @@ func (v view) Partitions(topic string) int32 {
 	return int32(len(t.Coordinators))
 }
 
+// jobsView is the image as jobs look at it.
+type jobsView struct {
+	*metadatacache.Cache
+	coordinators int32 // at the start, when perhaps no topic was placed on the last ones
+}
+
+// BatchCoordinators implements compaction.View.
+func (v jobsView) BatchCoordinators() int32 {
+	return max(v.coordinators, v.Image().BatchCoordinators())
+}
+
+// EpochOver implements compaction.View.
+func (v jobsView) EpochOver(epoch int64) bool { return v.Image().EpochOver(epoch) }
+
 // HasTopicID implements forwarding.Image.
 func (v view) HasTopicID(id [16]byte) bool {
 	_, ok := v.Image().TopicByID(id)

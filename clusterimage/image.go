@@ -127,6 +127,23 @@ func (i *Image) Broker(id int32) (*topics.Broker, bool) {
 	return i.brokers[at], true
 }
 
+// BatchCoordinators is how many partitions __batch_coordinates has at least: one more than the last one that a topic is placed on.
+func (i *Image) BatchCoordinators() (n int32) {
+	for s := range i.topicsByID.shards {
+		for _, t := range i.topicsByID.shards[s] {
+			for _, c := range t.Coordinators {
+				n = max(n, c+1)
+			}
+		}
+	}
+	return n
+}
+
+// EpochOver says that a broker epoch has ended and never comes back; false also for one that this image is too old to know.
+func (i *Image) EpochOver(epoch int64) bool {
+	return epoch <= i.offset && !slices.ContainsFunc(i.brokers, func(b *topics.Broker) bool { return b.Epoch == epoch && !b.Fenced })
+}
+
 // NextProducerID is the first producer id that was not handed out yet.
 func (i *Image) NextProducerID() int64 { return i.producerIDs }
 

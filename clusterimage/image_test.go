@@ -285,3 +285,25 @@ func BenchmarkApplyOneOf100kTopics(b *testing.B) {
 		}
 	}
 }
+
+// How many coordinators there are shows by where topics are placed; an epoch is over when the image has seen its beginning and does not show it as live.
+func TestWhatSweepsAskOfAnImage(t *testing.T) {
+	i := Empty()
+	if i.BatchCoordinators() != 0 || i.EpochOver(0) {
+		t.Error("an empty image knows something")
+	}
+	i = apply(t, i, []logRecord{
+		put(3, &topics.Topic{ID: kafka.TopicID{1}, Name: "a", Coordinators: []int32{0, 4}}),
+		put(4, &topics.Topic{ID: kafka.TopicID{2}, Name: "b", Coordinators: []int32{1}}),
+		put(5, &topics.Broker{ID: 1, Epoch: 5}),
+		put(6, &topics.Broker{ID: 2, Epoch: 2, Fenced: true}),
+	})
+	if n := i.BatchCoordinators(); n != 5 {
+		t.Errorf("%d coordinators", n)
+	}
+	for epoch, want := range map[int64]bool{1: true, 2: true, 5: false, 6: true, 7: false} {
+		if got := i.EpochOver(epoch); got != want {
+			t.Errorf("epoch %d is over: %v", epoch, got)
+		}
+	}
+}

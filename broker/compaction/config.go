@@ -63,6 +63,14 @@ func (s *Settings) Validate() error {
 	return errors.Join(errs...)
 }
 
+// View is this broker's image of __metadata.
+type View interface {
+	// BatchCoordinators is how many partitions __batch_coordinates has; it grows while brokers run.
+	BatchCoordinators() int32
+	// EpochOver says that the view has seen the end of a broker epoch. It then shows every partition of __batch_coordinates that a commit of that epoch may have gone to.
+	EpochOver(epoch int64) bool
+}
+
 // PutBudget is how many PUTs this broker may make, which its producers share. The begin, each part and the end of an upload are one each.
 type PutBudget interface {
 	// WaitJob returns when a job may PUT.
@@ -73,13 +81,13 @@ type PutBudget interface {
 
 // Config of the jobs of one broker.
 type Config struct {
-	Cluster      kafka.ClusterID
-	Broker       int32
-	BrokerEpoch  func() int64
-	Coordinators int32 // partitions of __batch_coordinates
-	Work         rpc.WorkRequester
-	Objects      rpc.ObjectDescriber
-	Bucket       objectstorage.Bucket
+	Cluster     kafka.ClusterID
+	Broker      int32
+	BrokerEpoch func() int64
+	View        View
+	Work        rpc.WorkRequester
+	Objects     rpc.ObjectDescriber
+	Bucket      objectstorage.Bucket
 	// NextObject is a new id of the current broker epoch, which nothing else ever gets.
 	NextObject func() kafka.ObjectID
 	Buffers    *slab.Pool // of the jobs alone; made if it is nil

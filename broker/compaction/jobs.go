@@ -25,19 +25,39 @@ var (
 	deleting  = []rpc.WorkKind{rpc.WorkDelete, rpc.WorkSweep}
 )
 
-// New starts two loops for each coordinator partition.
+// New starts two loops for each coordinator partition, also for those that come later.
 func New(cfg Config) *Jobs {
+	j, ctx := newJobs(cfg)
+	started := j.startLoops(ctx, 0)
+	j.loops.Go(func() {
+		for clock.Sleep(ctx, cfg.Clock, lookInterval) == nil {
+			started = j.startLoops(ctx, started)
+		}
+	})
+	return j
+}
+
+// newJobs has no loops; ctx is theirs.
+func newJobs(cfg Config) (*Jobs, context.Context) {
 	cfg.SetDefaults()
 	ctx, cancel := context.WithCancel(context.Background())
-	j := &Jobs{
+	return &Jobs{
 		cfg: cfg, metrics: newMetrics(cfg.Registerer, cfg.Clock), cancel: cancel, slots: make(chan struct{}, cfg.Settings.MaxConcurrentJobs),
 		bytes: newBudget(cfg.Clock, cfg.Settings.BytesPerSecond), requests: newBudget(cfg.Clock, cfg.Settings.RequestsPerSecond),
-	}
-	for p := range cfg.Coordinators {
+	}, ctx
+}
+
+// lookInterval is how soon a coordinator partition that is new has its jobs.
+const lookInterval = 10 * time.Second
+
+// startLoops starts those of the coordinator partitions from started on, and returns how many have theirs.
+func (j *Jobs) startLoops(ctx context.Context, started int32) int32 {
+	n := max(started, j.cfg.View.BatchCoordinators())
+	for p := started; p < n; p++ {
 		j.loops.Go(func() { j.run(ctx, p, deleting) })
 		j.loops.Go(func() { j.run(ctx, p, rewriting) })
 	}
-	return j
+	return n
 }
 
 // Close ends the loops and waits; a job in flight is cut short and leased again later.

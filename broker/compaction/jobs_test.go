@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,9 +113,11 @@ func (b *bucket) DeleteMany(_ context.Context, keys []string) []error {
 	return out
 }
 
-func start(t *testing.T, c *coordinators, b *bucket) {
+func start(t *testing.T, c *coordinators, b *bucket) { startWith(t, c, b, &seen{coordinators: 2}) }
+
+func startWith(t *testing.T, c *coordinators, b *bucket, view View) {
 	t.Helper()
-	j := New(Config{Cluster: "c1", Broker: 1, BrokerEpoch: func() int64 { return 5 }, Coordinators: 2, Work: c, Bucket: b, Clock: clock.System,
+	j := New(Config{Cluster: "c1", Broker: 1, BrokerEpoch: func() int64 { return 5 }, View: view, Work: c, Bucket: b, Clock: clock.System,
 		Jitter: func() float64 { return 0.5 }, Logger: slog.New(slog.DiscardHandler)})
 	t.Cleanup(func() { _ = j.Close() })
 }
@@ -159,3 +162,28 @@ func TestWhatCouldNotBeDeletedIsKeptAndTriedAgain(t *testing.T) {
 		}
 	})
 }
+
+// A partition of __batch_coordinates that comes while a broker runs has its jobs there, too.
+func TestNewCoordinatorsHaveJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, view := &coordinators{objects: []rpc.ReleasedObject{object(1, 0)}}, &growing{}
+		b := &bucket{}
+		startWith(t, c, b, view)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(b.deleted) != 0 {
+			t.Fatalf("there is no coordinator, and %v are deleted", b.deleted)
+		}
+		view.n.Store(1)
+		time.Sleep(lookInterval)
+		synctest.Wait()
+		if len(b.deleted) != 1 {
+			t.Fatalf("deleted %v", b.deleted)
+		}
+	})
+}
+
+type growing struct{ n atomic.Int32 }
+
+func (g *growing) BatchCoordinators() int32 { return g.n.Load() }
+func (g *growing) EpochOver(int64) bool     { return true }

@@ -17,6 +17,10 @@ func (w *job) sweep(ctx context.Context, work *rpc.SweepWork) (*rpc.CompleteWork
 	if work.Epoch == w.epoch {
 		return nil, fmt.Errorf("epoch %d is this broker's own", work.Epoch)
 	}
+	if !w.cfg.View.EpochOver(work.Epoch) {
+		// It may have committed to partitions of __batch_coordinates that this broker has not heard of: nobody would be asked about those objects.
+		return nil, fmt.Errorf("this broker's view of __metadata does not show yet that epoch %d is over", work.Epoch)
+	}
 	swept := int64(0)
 	for _, prefix := range kafka.EpochPrefixes(w.cfg.Cluster, work.Epoch) {
 		if err := w.store.abortUploads(ctx, prefix); err != nil {
@@ -58,7 +62,7 @@ func (w *job) sweepFolder(ctx context.Context, prefix string, epoch int64) (swep
 
 // sweepObjects asks each coordinator partition about what the ones before it have released.
 func (w *job) sweepObjects(ctx context.Context, objects []kafka.ObjectID) (int64, error) {
-	for c := range w.cfg.Coordinators {
+	for c := range w.cfg.View.BatchCoordinators() {
 		if len(objects) == 0 {
 			return 0, nil
 		}

@@ -32,8 +32,8 @@ func uploads(t *testing.T, w *world, epoch int64, n int) {
 func TestSweep(t *testing.T) {
 	w := newWorld(nil)
 	defer func() { _ = w.jobs.Close() }()
-	w.jobs.cfg.Coordinators = 3 // newWorld starts no loops
-	n := 0                      // more than a page in one of the 16 folders
+	w.image.coordinators = 3
+	n := 0 // more than a page in one of the 16 folders
 	for sequence := int64(0); n < listPage+100; sequence++ {
 		id := kafka.ObjectID{Epoch: fenced, Sequence: sequence}
 		if folder := kafka.EpochPrefixes(cluster, fenced)[6]; !strings.HasPrefix(id.Key(cluster), folder) {
@@ -118,7 +118,7 @@ func TestSweepBelievesNoList(t *testing.T) {
 		{""},
 	} {
 		w := newWorld(nil)
-		w.jobs.cfg.Coordinators = 1
+		w.image.coordinators = 1
 		w.released = func(_ int32, o kafka.ObjectID) bool { return true }
 		if err := w.memory.PutIfAbsent(t.Context(), live.Key(cluster), nil); err != nil {
 			t.Fatal(err)
@@ -136,7 +136,7 @@ func TestSweepBelievesNoList(t *testing.T) {
 func TestSweepAfterFaults(t *testing.T) {
 	for n := 1; ; n++ {
 		w := newWorld(nil)
-		w.jobs.cfg.Coordinators = 2
+		w.image.coordinators = 2
 		w.released = func(_ int32, o kafka.ObjectID) bool { return o.Epoch == fenced && o.Sequence != 7 }
 		uploads(t, w, fenced, 30)
 		w.faulty.FailNth(n, errBoom)
@@ -157,6 +157,25 @@ func TestSweepAfterFaults(t *testing.T) {
 		if faults == 0 {
 			return
 		}
+	}
+}
+
+// What the epoch committed to a coordinator partition that is newer than this broker's start is asked about there; a view that is too old to show all of them sweeps nothing.
+func TestSweepAsksWhatIsThereByNow(t *testing.T) {
+	w := newWorld(nil)
+	defer func() { _ = w.jobs.Close() }()
+	w.image = seen{coordinators: 1, unseen: fenced}
+	w.released = func(c int32, _ kafka.ObjectID) bool { return c == 0 } // live in partition 1
+	uploads(t, w, fenced, 3)
+	if err := w.do(t.Context(), sweepWork()); err == nil || w.faulty.Calls(faulty.Any) != 0 || len(w.failed) != 1 {
+		t.Errorf("%v, and the coordinator was told %+v", err, w.failed)
+	}
+	w.image = seen{coordinators: 2}
+	if err := w.do(t.Context(), sweepWork()); err != nil {
+		t.Error(err)
+	}
+	if left := w.keys(t, fenced); len(left) != 3 {
+		t.Errorf("of 3 live objects %d are left", len(left))
 	}
 }
 

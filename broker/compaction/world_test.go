@@ -40,6 +40,7 @@ type world struct {
 	memory *memory.Bucket
 	faulty *faulty.Bucket
 	jobs   *Jobs
+	image  seen
 
 	objects int64 // inputs written
 	next    map[kafka.TopicIDPartition]int64
@@ -56,11 +57,20 @@ type world struct {
 	released  func(coordinator int32, o kafka.ObjectID) bool
 }
 
+// seen is what a broker has seen of __metadata: every epoch that a test sweeps is over, but for one.
+type seen struct {
+	coordinators int32
+	unseen       int64 // an epoch, 0 for none
+}
+
+func (s *seen) BatchCoordinators() int32   { return s.coordinators }
+func (s *seen) EpochOver(epoch int64) bool { return epoch != s.unseen }
+
 func newWorld(change func(*Config)) *world {
 	w := &world{memory: memory.New(), next: map[kafka.TopicIDPartition]int64{}}
 	w.faulty = faulty.New(w.memory, faulty.Config{})
 	cfg := Config{
-		Cluster: cluster, Broker: 1, BrokerEpoch: func() int64 { return epoch }, Work: w, Objects: w, Bucket: w.faulty, Clock: clock.System,
+		Cluster: cluster, Broker: 1, BrokerEpoch: func() int64 { return epoch }, View: &w.image, Work: w, Objects: w, Bucket: w.faulty, Clock: clock.System,
 		NextObject: func() kafka.ObjectID {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -73,7 +83,7 @@ func newWorld(change func(*Config)) *world {
 	if change != nil {
 		change(&cfg)
 	}
-	w.jobs = New(cfg)
+	w.jobs, _ = newJobs(cfg)
 	return w
 }
 

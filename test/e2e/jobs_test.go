@@ -56,12 +56,15 @@ func newJobsWorld(t *testing.T) *jobsWorld {
 	if w.direct, err = w.node.Cluster(clusterName); err != nil {
 		t.Fatal(err)
 	}
+	w.direct = asItIs{w.direct, w.node}
 	w.start(t)
 	return w
 }
 
 // start starts a broker, after another one's death.
-func (w *jobsWorld) start(t *testing.T) {
+func (w *jobsWorld) start(t *testing.T) { w.startAs(t, 1) }
+
+func (w *jobsWorld) startAs(t *testing.T, id int32) {
 	pipes, life := newPipes(), &mortal{}
 	var store objectstorage.Bucket = mortalBucket{w.bucket, life}
 	var coordinators rpc.MetadataCluster = mortalMetadata{w.direct, life}
@@ -74,7 +77,7 @@ func (w *jobsWorld) start(t *testing.T) {
 	}
 	w.broken, w.dial = life, pipes.dial
 	w.broker, err = broker.New(t.Context(), broker.Config{
-		ID: 1, Listener: pipes, Advertised: broker.HostPort{Host: "inkwell.test", Port: 9092}, LocalStore: true, Metadata: coordinators, Bucket: bucket,
+		ID: id, Listener: pipes, Advertised: broker.HostPort{Host: "inkwell.test", Port: 9092}, LocalStore: true, Metadata: coordinators, Bucket: bucket,
 		NewRand: w.seed.rand, NewUUID: w.seed.uuid, Logger: w.logger, DrainTimeout: time.Second,
 	})
 	if err != nil {
@@ -193,9 +196,13 @@ func (w *jobsWorld) coordinates(t *testing.T) (all []rpc.Coordinate) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	described, err := w.direct.DescribeCluster(t.Context(), &rpc.DescribeClusterRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, topic := range listed {
 		for _, p := range topic.Partitions {
-			for c := range int32(batchCoordinators) {
+			for c := range described.BatchCoordinators {
 				tp := kafka.TopicIDPartition{ID: kafka.TopicID(topic.ID), Partition: p.Partition}
 				resp, err := w.direct.FindSegments(t.Context(), &rpc.FindSegmentsRequest{Coordinator: c, Partitions: []rpc.FindSegment{{Partition: tp, MaxBytes: 1 << 40, MaxCoordinates: 1 << 20}}})
 				if err != nil {

@@ -34,6 +34,13 @@ func (m *mortal) arm(f fault) {
 	m.armed, m.fault = true, f
 }
 
+// kill ends the process now.
+func (m *mortal) kill() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dead = true
+}
+
 func (m *mortal) died() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
