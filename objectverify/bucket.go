@@ -234,6 +234,13 @@ func (v *Verifier) repair(ctx context.Context, o *listed) error {
 	if !v.cfg.Repair {
 		return nil
 	}
+	d, err := v.cfg.Metadata.DescribeCluster(ctx, &rpc.DescribeClusterRequest{})
+	if err == nil && d.BatchCoordinators != v.report.Coordinators {
+		err = fmt.Errorf("the cluster has %d batch coordinators, and had %d when this run began: it stays; run again", d.BatchCoordinators, v.report.Coordinators)
+	}
+	if err != nil {
+		return v.unchecked(ctx, "whether "+o.Key+" may be deleted", err)
+	}
 	for c := range v.report.Coordinators {
 		resp, err := v.cfg.Metadata.CheckReleased(ctx, &rpc.CheckReleasedRequest{Coordinator: c, Objects: []kafka.ObjectID{o.id}})
 		if err != nil {

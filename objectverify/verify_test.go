@@ -340,7 +340,11 @@ func TestRepair(t *testing.T) {
 	if r := w.run(cfg); r.Repairable != 1 || r.Repaired != 0 || r.Unchecked != 1 || !exists(w, stray.Key(clusterName)) {
 		t.Errorf("a coordinator disagrees: %+v", r)
 	}
-	w.keeps = false
+	w.keeps, w.described, w.grown = false, 0, 1
+	if r := w.run(cfg); r.Repairable != 1 || r.Repaired != 0 || r.Unchecked != 1 || !exists(w, stray.Key(clusterName)) {
+		t.Errorf("a coordinator came that was not asked: %+v", r)
+	}
+	w.grown = 0
 	before, _ := w.bucket.List(t.Context(), "", "", 100)
 	if r := w.run(cfg); r.Repaired != 1 || r.RepairedBytes != 5 || exists(w, stray.Key(clusterName)) {
 		t.Errorf("%+v", r)

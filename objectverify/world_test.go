@@ -46,7 +46,9 @@ type world struct {
 	beforeGet      func(key string) error
 	beforeHead     func(key string) error
 	beforeDescribe func()
-	keeps          bool // CheckReleased says no
+	keeps          bool  // CheckReleased says no
+	grown          int32 // coordinators that came since the run began
+	described      int
 }
 
 type coordinator struct {
@@ -214,7 +216,11 @@ func (w *world) run(cfg Config) *Report {
 }
 
 func (w *world) DescribeCluster(context.Context, *rpc.DescribeClusterRequest) (*rpc.DescribeClusterResponse, error) {
-	return &rpc.DescribeClusterResponse{Cluster: clusterName, BatchCoordinators: 2}, nil
+	n := int32(2)
+	if w.described++; w.described > 1 {
+		n += w.grown
+	}
+	return &rpc.DescribeClusterResponse{Cluster: clusterName, BatchCoordinators: n}, nil
 }
 
 func (w *world) FollowTopic(_ context.Context, req *rpc.FollowTopicRequest) (*rpc.FollowTopicResponse, error) {
