@@ -37,7 +37,11 @@ func (m *Machine) grantWork(c *GrantWork) GrantResult {
 	if merges {
 		m.sealGroup(&c.Policy)
 	}
-	turn := m.scalar(scalarTurn, 0)
+	counter := scalarTurn
+	if !merges && !slices.Contains(c.Kinds, rpc.WorkCompactKeys) {
+		counter = scalarDeletingTurn
+	}
+	turn := m.scalar(counter, 0)
 	for _, class := range turns[turn%int64(len(turns))] {
 		if !slices.Contains(c.Kinds, class.workKind()) {
 			continue
@@ -50,7 +54,7 @@ func (m *Machine) grantWork(c *GrantWork) GrantResult {
 		l.deadline = later(m.now, c.Policy.LeaseMillis)
 		result.Lease = m.scalar(scalarLastLease, 0) + 1
 		m.setScalar(scalarLastLease, result.Lease)
-		m.setScalar(scalarTurn, turn+1)
+		m.setScalar(counter, turn+1)
 		m.putLease(result.Lease, &l)
 		for _, r := range l.runs {
 			m.upkeep(r.partition).lease = result.Lease
@@ -62,7 +66,8 @@ func (m *Machine) grantWork(c *GrantWork) GrantResult {
 
 // turns are the orders in which classes are asked for work, one after the other. The tail comes first, for lookups there cost most and everybody
 // reads it: new commits before old ones, and both before a partition's history. But each class leads at times, and on odd turns the oldest goes
-// first, so that a load that never ends starves nothing.
+// first, so that a load that never ends starves nothing. Brokers ask for what rewrites and for what deletes apart from one another: were their turns counted together, each merge could
+// fall on the same few of them for ever.
 var turns = [...][]workClass{
 	{classCommits, classRun, classCompact, classDelete, classSweep},
 	{classDelete, classSweep, classCompact, classCommits, classRun},

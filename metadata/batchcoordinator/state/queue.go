@@ -54,8 +54,9 @@ func (q *queue) due(p *WorkPolicy) (atMillis int64, ok bool) {
 }
 
 const (
-	scalarQueue = "queue"
-	scalarTurn  = "turn"
+	scalarQueue        = "queue"
+	scalarTurn         = "turn"
+	scalarDeletingTurn = "deleting turn" // of requests for nothing that rewrites
 )
 
 func (m *Machine) queue() queue {
