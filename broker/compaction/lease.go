@@ -144,19 +144,27 @@ func (w *job) failed(ctx context.Context, err error) error {
 	if errors.Is(err, errLeaseLost) {
 		return err
 	}
+	if failErr := w.giveBack(ctx, err); failErr != nil {
+		return errors.Join(err, failErr) // it ends by its deadline
+	}
+	return err
+}
+
+// giveBack tells the coordinator why the lease has no result.
+func (w *job) giveBack(ctx context.Context, err error) error {
 	call, done := w.withTimeout(ctx, callTimeout)
 	defer done()
 	req := &rpc.FailWorkRequest{Coordinator: w.coordinator, Broker: w.cfg.Broker, BrokerEpoch: w.epoch, Lease: w.lease}
 	req.Cause, req.Damaged = failWork(err)
 	resp, failErr := w.cfg.Work.FailWork(call, req)
 	if failErr != nil {
-		return errors.Join(err, fmt.Errorf("giving the lease back: %w", failErr)) // it ends by its deadline
+		return fmt.Errorf("giving the lease back: %w", failErr)
 	}
 	if resp.Parked {
 		w.cfg.Logger.Error("compaction: work failed too often and is parked", "cluster", w.cfg.Cluster, "coordinator", w.coordinator, "job", w.kind.String(),
 			"attempts", resp.Attempts, "error", err)
 	}
-	return err
+	return nil
 }
 
 // complete asks until the outcome is known. A refusal by the first answer lets the outputs be deleted; after an unknown one the lease may have been completed and
@@ -182,6 +190,17 @@ func (w *job) complete(ctx context.Context, req *rpc.CompleteWorkRequest) error 
 			}
 			w.discard(ctx)
 			return fmt.Errorf("the lease ran out before it was completed: %w", err)
+		case errors.Is(err, kerr.InvalidRequest): // looked at, and refused as a whole
+			err = fmt.Errorf("the coordinator takes no such result: %w", err)
+			// The lease ends before the outputs: a copy of the completion may still be under way.
+			if failErr := w.giveBack(ctx, err); failErr != nil {
+				return errors.Join(err, failErr) // they are left to the sweep
+			}
+			if unknown {
+				w.keepKnown(ctx)
+			}
+			w.discard(ctx)
+			return err
 		case ctx.Err() != nil:
 			return err
 		}

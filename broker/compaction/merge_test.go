@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -209,6 +210,7 @@ func TestOutcomesOfCompleting(t *testing.T) {
 		lost    error           // or that it says nothing
 		kept    bool
 		done    bool
+		failed  bool // the coordinator is told why
 	}{
 		{name: "unknown, then done", answers: []error{kafka.ErrUnknownOutcome, kerr.NotCoordinator}, kept: true, done: true},
 		{name: "refused", answers: []error{kerr.FencedInstanceID}, lost: errors.New("not asked")},
@@ -217,6 +219,8 @@ func TestOutcomesOfCompleting(t *testing.T) {
 		{name: "unknown, then refused, and completed before", answers: []error{kafka.ErrUnknownOutcome, kerr.FencedInstanceID}, known: rpc.ObjectReferenced, kept: true},
 		{name: "unknown, then refused, and not known", answers: []error{kafka.ErrUnknownOutcome, kerr.FencedInstanceID}},
 		{name: "unknown, then refused, and no answer", answers: []error{kafka.ErrUnknownOutcome, kerr.FencedInstanceID}, lost: kerr.NotCoordinator, kept: true},
+		{name: "not believed", answers: []error{kerr.InvalidRequest}, lost: errors.New("not asked"), failed: true},
+		{name: "unknown, then not believed", answers: []error{kafka.ErrUnknownOutcome, kerr.InvalidRequest}, failed: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -224,8 +228,11 @@ func TestOutcomesOfCompleting(t *testing.T) {
 				defer func() { _ = w.jobs.Close() }()
 				w.answers, w.known, w.lost = test.answers, test.known, test.lost
 				err := w.do(t.Context(), mergeOf(small(t, w)...))
-				if (err == nil) != test.done || (len(w.completed) == 1) != test.done || len(w.failed) != 0 {
+				if (err == nil) != test.done || (len(w.completed) == 1) != test.done || (len(w.failed) == 1) != test.failed {
 					t.Fatal(err, w.completed, w.failed)
+				}
+				if test.failed && !strings.Contains(w.failed[0].Cause, "no such result") {
+					t.Errorf("the cause is %q", w.failed[0].Cause)
 				}
 				if kept := len(w.keys(t, epoch)) == 1; kept != test.kept {
 					t.Fatalf("kept %v", kept)
