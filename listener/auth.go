@@ -9,6 +9,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/inkwell-project/inkwell/internal/limitedlog"
 )
 
 // Authenticator knows SASL mechanisms. Its methods run on connections' goroutines, at the same time for many.
@@ -131,7 +133,7 @@ func (c *connection) authenticated(who *Authenticated) {
 }
 
 func (c *connection) authenticationFailed(cl *call, resp *kmsg.SASLAuthenticateResponse, err error) error {
-	c.s.log.warn("authentication failed", "peer", c.peer(), "client_id", capped(c.clientID), "error", capped(err.Error()))
+	c.s.log.Warn("authentication failed", "peer", c.peer(), "client_id", limitedlog.Capped(c.clientID), "error", limitedlog.Capped(err.Error()))
 	c.s.metrics.closed("authentication")
 	c.s.sleep(failedAuthenticationDelay)
 	resp.ErrorCode = kerr.SaslAuthenticationFailed.Code
@@ -141,7 +143,7 @@ func (c *connection) authenticationFailed(cl *call, resp *kmsg.SASLAuthenticateR
 		if told.Retriable { // it is no verdict on the password
 			resp.ErrorCode = told.Code
 		}
-		resp.ErrorMessage = kmsg.StringPtr(capped(err.Error()))
+		resp.ErrorMessage = kmsg.StringPtr(limitedlog.Capped(err.Error()))
 	}
 	cl.req.ReplyWith(Response{Message: resp, Close: true})
 	return nil

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/inkwell-project/inkwell/internal/limitedlog"
 	"github.com/inkwell-project/inkwell/kafka"
 )
 
@@ -104,7 +105,7 @@ func (c *connection) readAll() (err error) {
 // panicked logs a panic, which ends this connection and no other.
 func (c *connection) panicked(p any) error {
 	stack := debug.Stack()
-	c.s.log.Error("panic while a request was served; its connection is closed", "peer", c.peer(), "panic", capped(fmt.Sprint(p)), "stack", string(stack[:min(len(stack), 8<<10)]))
+	c.s.log.Error("panic while a request was served; its connection is closed", "peer", c.peer(), "panic", limitedlog.Capped(fmt.Sprint(p)), "stack", string(stack[:min(len(stack), 8<<10)]))
 	c.s.metrics.closed("panic")
 	return fmt.Errorf("panic: %w", ErrRefused)
 }
@@ -194,7 +195,7 @@ func (c *connection) peer() string {
 func (c *connection) logEnd(err error) {
 	switch {
 	case errors.Is(err, ErrMalformed), errors.Is(err, ErrRefused):
-		c.s.log.warn("connection closed", "peer", c.peer(), "client_id", capped(c.clientID), "error", capped(err.Error()))
+		c.s.log.Warn("connection closed", "peer", c.peer(), "client_id", limitedlog.Capped(c.clientID), "error", limitedlog.Capped(err.Error()))
 		c.s.metrics.closed(reasonOf(err))
 	case errors.Is(err, ErrIdle):
 		c.s.log.Debug("connection closed", "peer", c.peer(), "client_id", c.clientID, "error", err)

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/inkwell-project/inkwell/internal/limitedlog"
 	"github.com/inkwell-project/inkwell/kafka"
 )
 
@@ -18,7 +19,7 @@ type Server struct {
 	apis    map[int16]*apiEntry
 	credits *credits
 	metrics *metrics
-	log     *limitedLog
+	log     *limitedlog.Logger
 
 	ctx      context.Context // parent of all connections'
 	cancel   context.CancelCauseFunc
@@ -55,7 +56,7 @@ func New(cfg Config) (*Server, error) {
 		draining: make(chan struct{}),
 		slots:    make(chan struct{}, cfg.MaxConnections),
 		conns:    map[*connection]struct{}{},
-		log:      newLimitedLog(cfg.Logger.With("listener", cfg.Name), cfg.Clock),
+		log:      limitedlog.New(cfg.Logger.With("listener", cfg.Name), cfg.Clock),
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	var err error
@@ -151,7 +152,7 @@ func (s *Server) acceptLoop() {
 		select {
 		case s.slots <- struct{}{}:
 		default:
-			s.log.warn("max.connections is reached: new clients wait until others leave", "max.connections", s.cfg.MaxConnections)
+			s.log.Warn("max.connections is reached: new clients wait until others leave", "max.connections", s.cfg.MaxConnections)
 			select {
 			case s.slots <- struct{}{}:
 			case <-s.draining:
@@ -180,7 +181,7 @@ func (s *Server) accept() (net.Conn, error) {
 			}
 			return nc, err
 		}
-		s.log.warn("accepting a connection failed; trying again", "error", err, "wait", wait)
+		s.log.Warn("accepting a connection failed; trying again", "error", err, "wait", wait)
 		if !s.sleep(wait) {
 			return nil, kafka.ErrClosed
 		}

@@ -60,7 +60,10 @@ func (h *Handlers) produce(ctx context.Context, r *listener.Request) {
 				}
 			}
 			failed = true
-			h.refuseProduced(r, rp, err)
+			refuseProduced(rp, err)
+			if topicErr == nil && !errors.Is(err, kerr.UnknownTopicOrPartition) { // what was deleted, or is not known here yet, is nobody's mistake
+				h.refused(r, err, "topic", topic.Name, "partition", p.Partition)
+			}
 		}
 		out.Topics = append(out.Topics, rt)
 	}
@@ -82,7 +85,8 @@ func (h *Handlers) produce(ctx context.Context, r *listener.Request) {
 			rp := &out.Topics[slots[i].topic].Partitions[slots[i].partition]
 			if res.Err != nil {
 				failed = true
-				h.refuseProduced(r, rp, res.Err)
+				refuseProduced(rp, res.Err)
+				rp.ErrorCode = h.code(r, res.Err)
 				continue
 			}
 			rp.BaseOffset, rp.LogAppendTime, rp.LogStartOffset = res.BaseOffset, res.AppendTime, res.LogStartOffset
@@ -129,13 +133,8 @@ func validateProduced(records []byte, version int16, s topicSettings, now int64)
 	return batch, recordbatch.Validate(batch, &limits, kafka.LeaderEpoch)
 }
 
-func (h *Handlers) refuseProduced(r *listener.Request, rp *kmsg.ProduceResponseTopicPartition, err error) {
-	rp.ErrorCode, rp.BaseOffset = h.code(r, err), -1
-	var ke *kerr.Error
-	if errors.As(err, &ke) && err == error(ke) {
-		return // nothing to say beyond the code
-	}
-	rp.ErrorMessage = kmsg.StringPtr(err.Error())
+func refuseProduced(rp *kmsg.ProduceResponseTopicPartition, err error) {
+	rp.ErrorCode, rp.BaseOffset, rp.ErrorMessage = kafka.ErrorCode(err), -1, detail(err)
 	var records *recordbatch.RecordsError
 	if errors.As(err, &records) {
 		for _, refused := range records.Records {

@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/inkwell-project/inkwell/clusterimage"
+	"github.com/inkwell-project/inkwell/internal/limitedlog"
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/listener"
 	"github.com/inkwell-project/inkwell/rpc"
@@ -61,7 +62,11 @@ func (h *Handlers) metadata(ctx context.Context, r *listener.Request, req *kmsg.
 			}
 			seen[*t.Topic] = true
 		}
-		out.Topics = append(out.Topics, requestedTopic(image, req, t, place))
+		answer := requestedTopic(image, req, t, place)
+		if answer.ErrorCode == kerr.InvalidTopicException.Code {
+			h.refusedCode(r, answer.ErrorCode, nil, "topic", limitedlog.Capped(*t.Topic))
+		}
+		out.Topics = append(out.Topics, answer)
 	}
 	return out
 }
@@ -160,12 +165,12 @@ func (h *Handlers) createMissing(ctx context.Context, r *listener.Request, req *
 	}
 	resp, err := h.cfg.Forwarder.Forward(ctx, &rpc.ForwardRequest{Target: toController, Client: client(r), Request: create}, 0)
 	if err != nil {
-		h.cfg.Logger.Warn("auto-creation of topics failed", "topic", create.Topics[0].Topic, "topics", len(create.Topics), "error", err)
+		h.log.Warn("auto-creation of topics failed", "topic", create.Topics[0].Topic, "topics", len(create.Topics), "error", err)
 		return
 	}
 	for _, t := range resp.Response.(*kmsg.CreateTopicsResponse).Topics {
 		if err := kerr.ErrorForCode(t.ErrorCode); err != nil && err != error(kerr.TopicAlreadyExists) { // another broker was asked, too
-			h.cfg.Logger.Warn("auto-creation of a topic failed", "topic", t.Topic, "error", err)
+			h.log.Warn("auto-creation of a topic failed", "topic", t.Topic, "error", err)
 		}
 	}
 }

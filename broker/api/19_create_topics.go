@@ -5,6 +5,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/inkwell-project/inkwell/internal/limitedlog"
+	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/listener"
 )
 
@@ -19,17 +21,21 @@ var (
 )
 
 func (h *Handlers) createTopics(ctx context.Context, r *listener.Request, req *kmsg.CreateTopicsRequest) kmsg.Response {
-	return h.forward(ctx, r, toController, req, 0, func(resp kmsg.Response, code int16) {
+	resp := h.forward(ctx, r, toController, req, 0, func(resp kmsg.Response, code int16) {
 		for _, t := range req.Topics {
 			rt := kmsg.NewCreateTopicsResponseTopic()
 			rt.Topic, rt.ErrorCode = t.Topic, code
 			resp.(*kmsg.CreateTopicsResponse).Topics = append(resp.(*kmsg.CreateTopicsResponse).Topics, rt)
 		}
 	})
+	for _, t := range resp.(*kmsg.CreateTopicsResponse).Topics {
+		h.refusedCode(r, t.ErrorCode, t.ErrorMessage, "topic", limitedlog.Capped(t.Topic))
+	}
+	return resp
 }
 
 func (h *Handlers) deleteTopics(ctx context.Context, r *listener.Request, req *kmsg.DeleteTopicsRequest) kmsg.Response {
-	return h.forward(ctx, r, toController, req, 0, func(resp kmsg.Response, code int16) {
+	resp := h.forward(ctx, r, toController, req, 0, func(resp kmsg.Response, code int16) {
 		answer := resp.(*kmsg.DeleteTopicsResponse)
 		for _, name := range req.TopicNames {
 			rt := kmsg.NewDeleteTopicsResponseTopic()
@@ -42,34 +48,58 @@ func (h *Handlers) deleteTopics(ctx context.Context, r *listener.Request, req *k
 			answer.Topics = append(answer.Topics, rt)
 		}
 	})
+	for _, t := range resp.(*kmsg.DeleteTopicsResponse).Topics {
+		h.refusedCode(r, t.ErrorCode, t.ErrorMessage, "topic", limitedlog.Capped(nameOf(t)))
+	}
+	return resp
+}
+
+// nameOf is what the client called the topic.
+func nameOf(t kmsg.DeleteTopicsResponseTopic) string {
+	if t.Topic != nil {
+		return *t.Topic
+	}
+	return kafka.TopicID(t.TopicID).String()
 }
 
 func (h *Handlers) createPartitions(ctx context.Context, r *listener.Request, req *kmsg.CreatePartitionsRequest) kmsg.Response {
-	return h.forward(ctx, r, toController, req, 0, func(resp kmsg.Response, code int16) {
+	resp := h.forward(ctx, r, toController, req, 0, func(resp kmsg.Response, code int16) {
 		for _, t := range req.Topics {
 			rt := kmsg.NewCreatePartitionsResponseTopic()
 			rt.Topic, rt.ErrorCode = t.Topic, code
 			resp.(*kmsg.CreatePartitionsResponse).Topics = append(resp.(*kmsg.CreatePartitionsResponse).Topics, rt)
 		}
 	})
+	for _, t := range resp.(*kmsg.CreatePartitionsResponse).Topics {
+		h.refusedCode(r, t.ErrorCode, t.ErrorMessage, "topic", limitedlog.Capped(t.Topic))
+	}
+	return resp
 }
 
 func (h *Handlers) alterConfigs(ctx context.Context, r *listener.Request, req *kmsg.AlterConfigsRequest) kmsg.Response {
-	return h.forward(ctx, r, toController, req, 0, func(resp kmsg.Response, code int16) {
+	resp := h.forward(ctx, r, toController, req, 0, func(resp kmsg.Response, code int16) {
 		for _, res := range req.Resources {
 			rr := kmsg.NewAlterConfigsResponseResource()
 			rr.ResourceType, rr.ResourceName, rr.ErrorCode = res.ResourceType, res.ResourceName, code
 			resp.(*kmsg.AlterConfigsResponse).Resources = append(resp.(*kmsg.AlterConfigsResponse).Resources, rr)
 		}
 	})
+	for _, res := range resp.(*kmsg.AlterConfigsResponse).Resources {
+		h.refusedCode(r, res.ErrorCode, res.ErrorMessage, "resource", limitedlog.Capped(res.ResourceName))
+	}
+	return resp
 }
 
 func (h *Handlers) incrementalAlterConfigs(ctx context.Context, r *listener.Request, req *kmsg.IncrementalAlterConfigsRequest) kmsg.Response {
-	return h.forward(ctx, r, toController, req, 0, func(resp kmsg.Response, code int16) {
+	resp := h.forward(ctx, r, toController, req, 0, func(resp kmsg.Response, code int16) {
 		for _, res := range req.Resources {
 			rr := kmsg.NewIncrementalAlterConfigsResponseResource()
 			rr.ResourceType, rr.ResourceName, rr.ErrorCode = res.ResourceType, res.ResourceName, code
 			resp.(*kmsg.IncrementalAlterConfigsResponse).Resources = append(resp.(*kmsg.IncrementalAlterConfigsResponse).Resources, rr)
 		}
 	})
+	for _, res := range resp.(*kmsg.IncrementalAlterConfigsResponse).Resources {
+		h.refusedCode(r, res.ErrorCode, res.ErrorMessage, "resource", limitedlog.Capped(res.ResourceName))
+	}
+	return resp
 }

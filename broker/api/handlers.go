@@ -6,12 +6,11 @@ import (
 	"sort"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/inkwell-project/inkwell/clusterimage"
 	"github.com/inkwell-project/inkwell/internal/clock"
-	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/internal/limitedlog"
 	"github.com/inkwell-project/inkwell/kafka/configs"
 	"github.com/inkwell-project/inkwell/listener"
 	"github.com/inkwell-project/inkwell/rpc"
@@ -43,7 +42,7 @@ type Config struct {
 	BrokerID        int32
 	GroupPartitions int32 // partitions of __consumer_offsets
 	Settings        Settings
-	Static          configs.Lookup // what the operator configured, by Kafka\'s names
+	Static          configs.Lookup // what the operator configured, by Kafka's names
 	Store           string         // the object store's URL without secrets: the one log dir
 
 	Image       func() *clusterimage.Image
@@ -84,12 +83,13 @@ func (s *Settings) SetDefaults() {
 type Handlers struct {
 	cfg      Config
 	sessions *fetchSessions
+	log      *limitedlog.Logger // of what clients can cause
 }
 
 // New makes the handlers.
 func New(cfg Config) *Handlers {
 	cfg.Settings.SetDefaults()
-	return &Handlers{cfg: cfg, sessions: newFetchSessions(cfg.Settings.MaxFetchSessions, cfg.Clock, cfg.SessionID)}
+	return &Handlers{cfg: cfg, sessions: newFetchSessions(cfg.Settings.MaxFetchSessions, cfg.Clock, cfg.SessionID), log: limitedlog.New(cfg.Logger, cfg.Clock)}
 }
 
 // version is one API with its handler.
@@ -123,18 +123,6 @@ func (h *Handlers) APIs() []listener.API {
 	}
 	sort.Slice(apis, func(i, j int) bool { return apis[i].Key < apis[j].Key })
 	return apis
-}
-
-// code is err's Kafka code; what has no Kafka name is logged in full, for the client only sees UNKNOWN_SERVER_ERROR.
-func (h *Handlers) code(r *listener.Request, err error) int16 {
-	ke := kafka.ErrorOf(err)
-	if ke == nil {
-		return 0
-	}
-	if ke == kerr.UnknownServerError {
-		h.cfg.Logger.Error("request failed", "api", kmsg.NameForKey(r.Key), "version", r.Version, "client", r.ClientID, "error", err)
-	}
-	return ke.Code
 }
 
 // client is on whose behalf r is proxied.

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -173,6 +174,10 @@ func TestProduceRefusesBadBatches(t *testing.T) {
 			if len(w.appended) > 0 || got.BaseOffset != -1 {
 				t.Error("it was appended")
 			}
+			contains(t, w.log.String(), "request refused", "api=Produce", "topic=t", "partition=0", tc.want.Message)
+			if got.ErrorMessage != nil && strings.Contains(*got.ErrorMessage, tc.want.Message) {
+				t.Errorf("the message repeats the code: %s", *got.ErrorMessage)
+			}
 			if len(got.ErrorRecords) != len(tc.refused) {
 				t.Fatalf("error records %+v", got.ErrorRecords)
 			}
@@ -220,5 +225,5 @@ func TestErrorsWithoutAKafkaNameAreLogged(t *testing.T) {
 	w.append = func(AppendBatch) AppendResult { return AppendResult{Err: errors.New("the cat sat on it")} }
 	got := ask[*kmsg.ProduceResponse](w, 9, produceRequest(-1, produced{"t", 0, goodBatch()})).Topics[0].Partitions[0]
 	wantCode(t, "an unnamed error", got.ErrorCode, kerr.UnknownServerError)
-	contains(t, w.log.String(), "the cat sat on it", "api=Produce", "client=app")
+	contains(t, w.log.String(), "the cat sat on it", "api=Produce", "client_id=app")
 }
