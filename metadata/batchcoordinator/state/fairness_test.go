@@ -63,7 +63,7 @@ func TestNothingStarves(t *testing.T) {
 			history = history || run.Coordinates[0].Stamped
 			id := next()
 			segment, _ := mergedSegment(id, 0, run)
-			finish(&FinishWork{Outputs: []rpc.OutputObject{{Object: id, ObjectBytes: 300}}, Segments: []rpc.ReplacedSegment{segment}}, work.Lease)
+			finish(&FinishWork{Outputs: []rpc.OutputObject{{Object: id, ObjectBytes: 1 << 20}}, Segments: []rpc.ReplacedSegment{segment}}, work.Lease)
 			for range deletes {
 				work := grant(rpc.WorkDelete, rpc.WorkSweep)
 				finish(&FinishWork{}, work.Lease) // it failed: there is always more to delete

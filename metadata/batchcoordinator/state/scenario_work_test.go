@@ -180,6 +180,10 @@ func tellLie(c *FinishWork, lie string) {
 		out.Object.Epoch++
 	case "headers":
 		out.Stamped = false
+	case "place": // behind the end of the object
+		out.Position = c.Outputs[0].ObjectBytes - int64(out.Bytes) + 1
+	case "index":
+		out.IndexPosition, out.IndexBytes = c.Outputs[0].ObjectBytes-9, 10
 	case "twice":
 		c.Segments = append(c.Segments, *s)
 	case "stranger":

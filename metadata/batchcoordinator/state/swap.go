@@ -31,12 +31,17 @@ func wellFormed(s *rpc.ReplacedSegment, outputs []rpc.OutputObject, merge bool) 
 			return false
 		}
 		if c.Bytes <= 0 || c.Batches <= 0 || c.Position < 0 || c.MaxTimestamp < -1 || !c.Stamped || c.AppendTimestamp != -1 || c.IndexBytes < 0 ||
-			!slices.ContainsFunc(outputs, func(o rpc.OutputObject) bool { return o.Object == c.Object }) {
+			!slices.ContainsFunc(outputs, func(o rpc.OutputObject) bool { return o.Object == c.Object && inside(c, o.ObjectBytes) }) {
 			return false
 		}
 		next = c.LastOffset + 1
 	}
 	return !merge || next == s.LastOffset+1
+}
+
+// inside says whether an object of so many bytes has all that a coordinate names.
+func inside(c *rpc.Coordinate, objectBytes int64) bool {
+	return c.Position <= objectBytes-int64(c.Bytes) && (c.IndexBytes == 0 || c.IndexPosition >= 0 && c.IndexPosition <= objectBytes-int64(c.IndexBytes))
 }
 
 // inputs reads what the segment replaces; nil when that is not what was leased any more.
