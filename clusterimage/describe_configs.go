@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/kafka/configs"
 	"github.com/inkwell-project/inkwell/topics"
 )
@@ -48,6 +49,9 @@ func (i *Image) describe(r kmsg.DescribeConfigsRequestResource, self Self) ([]co
 	defaults := i.Config(topics.ConfigBroker, "")
 	switch r.ResourceType {
 	case kmsg.ConfigResourceTypeTopic:
+		if why := kafka.InvalidTopicName(r.ResourceName); why != "" {
+			return nil, &refusal{kerr.InvalidTopicException, why}
+		}
 		if _, ok := i.TopicByName(r.ResourceName); !ok {
 			return nil, &refusal{kerr.UnknownTopicOrPartition, kerr.UnknownTopicOrPartition.Description}
 		}

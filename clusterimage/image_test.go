@@ -254,6 +254,8 @@ func TestDescribeConfigs(t *testing.T) {
 		want *kerr.Error
 	}{
 		{describe(kmsg.ConfigResourceTypeTopic, "gone"), kerr.UnknownTopicOrPartition},
+		{describe(kmsg.ConfigResourceTypeTopic, "a/b"), kerr.InvalidTopicException},
+		{describe(kmsg.ConfigResourceTypeTopic, ""), kerr.InvalidTopicException},
 		{describe(kmsg.ConfigResourceTypeBroker, "2"), kerr.InvalidRequest},
 		{describe(kmsg.ConfigResourceTypeBrokerLogger, "1"), kerr.InvalidRequest},
 	} {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"regexp"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -64,7 +63,7 @@ func (h *Handlers) metadata(ctx context.Context, r *listener.Request, req *kmsg.
 		}
 		answer := requestedTopic(image, req, t, place)
 		if answer.ErrorCode == kerr.InvalidTopicException.Code {
-			h.refusedCode(r, answer.ErrorCode, nil, "topic", limitedlog.Capped(*t.Topic))
+			h.refusedCode(r, answer.ErrorCode, kmsg.StringPtr(kafka.InvalidTopicName(*t.Topic)), "topic", limitedlog.Capped(*t.Topic))
 		}
 		out.Topics = append(out.Topics, answer)
 	}
@@ -113,7 +112,7 @@ func requestedTopic(image *clusterimage.Image, req *kmsg.MetadataRequest, t kmsg
 
 // unknownTopic is the code of a topic that does not exist, or not yet: clients ask again.
 func unknownTopic(name string) int16 {
-	if !validTopicName(name) {
+	if kafka.InvalidTopicName(name) != "" {
 		return kerr.InvalidTopicException.Code
 	}
 	return kerr.UnknownTopicOrPartition.Code
@@ -149,7 +148,7 @@ func (h *Handlers) createMissing(ctx context.Context, r *listener.Request, req *
 	create.TimeoutMillis = 15_000
 	asked := map[string]bool{}
 	for _, t := range req.Topics {
-		if t.Topic == nil || asked[*t.Topic] || !validTopicName(*t.Topic) || hostedElsewhere(*t.Topic) {
+		if t.Topic == nil || asked[*t.Topic] || kafka.InvalidTopicName(*t.Topic) != "" || hostedElsewhere(*t.Topic) {
 			continue
 		}
 		if _, ok := topicByName(image, *t.Topic); ok {
@@ -178,11 +177,4 @@ func (h *Handlers) createMissing(ctx context.Context, r *listener.Request, req *
 // hostedElsewhere: Kafka's internal topics are the Metadata Kafka Cluster's; asking for one must not make a topic of clients of its name.
 func hostedElsewhere(name string) bool {
 	return name == "__consumer_offsets" || name == "__transaction_state" || name == "__share_group_state"
-}
-
-var legalTopicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
-
-// validTopicName is Kafka's Topic.isValid.
-func validTopicName(name string) bool {
-	return legalTopicName.MatchString(name) && name != "." && name != ".."
 }

@@ -194,6 +194,12 @@ func (a *alteration) decide(r statestore.Reader) (change state.ConfigChange, cha
 // find says whether the resource exists.
 func (a *alteration) find(r statestore.Reader) (kafka.TopicID, state.Error) {
 	if a.typ == kmsg.ConfigResourceTypeTopic {
+		if a.name == "" {
+			return kafka.TopicID{}, refuse(kerr.InvalidRequest, "Default topic resources are not allowed.")
+		}
+		if why := kafka.InvalidTopicName(a.name); why != "" {
+			return kafka.TopicID{}, refuse(kerr.InvalidTopicException, "%s", why)
+		}
 		if t, ok := state.TopicByName(r, a.name); ok {
 			return t.ID, state.Error{}
 		}

@@ -71,6 +71,8 @@ func TestIncrementalAlterConfigs(t *testing.T) {
 		{incremental(onTopic, "a", op{"retention.ms", 9, v("1")}), kerr.InvalidRequest, "cleanup.policy=delete,compact"},
 		{incremental(onTopic, "a", op{"compression.type", set, v(strings.Repeat("x", maxSettingBytes+1))}), kerr.InvalidConfig, "cleanup.policy=delete,compact"},
 		{incremental(onTopic, "gone", op{"retention.ms", set, v("1")}), kerr.UnknownTopicOrPartition, "none"},
+		{incremental(onTopic, "a/b", op{"retention.ms", set, v("1")}), kerr.InvalidTopicException, "none"},
+		{incremental(onTopic, "", op{"retention.ms", set, v("1")}), kerr.InvalidRequest, "none"},
 		{incremental(onBroker, "", op{"log.retention.ms", set, v("77")}), nil, "log.retention.ms=77"},
 		{incremental(onBroker, "", op{"ssl.keystore.password", set, v("x")}), kerr.InvalidConfig, "log.retention.ms=77"},
 		{incremental(onBroker, "1", op{"max.connections", set, v("5")}), nil, "max.connections=5"},

@@ -52,7 +52,7 @@ func (c *Controller) createPartitions(ctx context.Context, req *kmsg.CreateParti
 
 func (c *Controller) growth(r statestore.Reader, t *kmsg.CreatePartitionsRequestTopic, brokers []*topics.Broker) growth {
 	if t.Count > c.cfg.MaxPartitionsPerTopic {
-		return growth{err: refuse(kerr.InvalidPartitions, "%d partitions were asked for; a topic has at most %d here.", t.Count, c.cfg.MaxPartitionsPerTopic)}
+		return growth{err: refuse(kerr.InvalidPartitions, "%d partitions were asked for; a topic has at most %d here (topic.partitions.max).", t.Count, c.cfg.MaxPartitionsPerTopic)}
 	}
 	topic, _ := state.TopicByName(r, t.Topic)
 	if err := state.CheckCreatePartitions(r, topic, t.Count, c.maxPartitions()); err.Err != nil {

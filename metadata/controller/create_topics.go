@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/inkwell-project/inkwell/clusterimage"
+	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/kafka/configs"
 	"github.com/inkwell-project/inkwell/metadata/controller/state"
 	"github.com/inkwell-project/inkwell/metadata/statestore"
@@ -86,7 +87,7 @@ func duplicateName(times int) state.Error {
 
 // newTopic checks what can be checked without the other topics.
 func (c *Controller) newTopic(t *kmsg.CreateTopicsRequestTopic, brokers []*topics.Broker, defaults configs.Lookup) creation {
-	if why := invalidTopicName(t.Topic); why != "" {
+	if why := kafka.InvalidTopicName(t.Topic); why != "" {
 		return creation{err: refuse(kerr.InvalidTopicException, "%s", why)}
 	}
 	settings, err := settingsOfNewTopic(t, defaults)
@@ -135,7 +136,7 @@ func (c *Controller) partitionsOfNewTopic(t *kmsg.CreateTopicsRequestTopic, brok
 		n = c.cfg.NumPartitions
 	}
 	if n > c.cfg.MaxPartitionsPerTopic {
-		return 0, refuse(kerr.InvalidPartitions, "%d partitions were asked for; a topic has at most %d here.", n, c.cfg.MaxPartitionsPerTopic)
+		return 0, refuse(kerr.PolicyViolation, "%d partitions were asked for; a topic has at most %d here (topic.partitions.max).", n, c.cfg.MaxPartitionsPerTopic)
 	}
 	return n, state.Error{}
 }

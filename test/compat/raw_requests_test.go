@@ -30,6 +30,31 @@ func partitionsCode(r kmsg.Response) int16 {
 	return r.(*kmsg.CreatePartitionsResponse).Topics[0].ErrorCode
 }
 
+func rawDescribe(topic string) kmsg.Request {
+	r := kmsg.NewPtrDescribeConfigsRequest()
+	resource := kmsg.NewDescribeConfigsRequestResource()
+	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, topic
+	r.Resources = append(r.Resources, resource)
+	return r
+}
+
+func describeCode(r kmsg.Response) int16 {
+	return r.(*kmsg.DescribeConfigsResponse).Resources[0].ErrorCode
+}
+
+func rawAlter(topic string) kmsg.Request {
+	r := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	resource, setting := kmsg.NewIncrementalAlterConfigsRequestResource(), kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+	setting.Name, setting.Value = "retention.ms", kmsg.StringPtr("5")
+	resource.ResourceType, resource.ResourceName, resource.Configs = kmsg.ConfigResourceTypeTopic, topic, append(resource.Configs, setting)
+	r.Resources = append(r.Resources, resource)
+	return r
+}
+
+func alterCode(r kmsg.Response) int16 {
+	return r.(*kmsg.IncrementalAlterConfigsResponse).Resources[0].ErrorCode
+}
+
 func rawFind(group string) kmsg.Request {
 	r := kmsg.NewPtrFindCoordinatorRequest()
 	r.CoordinatorKeys = []string{group}

@@ -81,11 +81,17 @@ func rawCases(id [16]byte) []rawCase {
 	cases := []rawCase{
 		{"create with no partitions", rawCreate(func(t *kmsg.CreateTopicsRequestTopic) { t.NumPartitions = 0 }), createCode, kerr.InvalidPartitions.Code},
 		{"create with -2 partitions", rawCreate(func(t *kmsg.CreateTopicsRequestTopic) { t.NumPartitions = -2 }), createCode, kerr.InvalidPartitions.Code},
+		{"create with 2 billion partitions", rawCreate(func(t *kmsg.CreateTopicsRequestTopic) { t.NumPartitions = 1<<31 - 1 }), createCode, kerr.PolicyViolation.Code},
 		{"create with replication factor 0", rawCreate(func(t *kmsg.CreateTopicsRequestTopic) { t.ReplicationFactor = 0 }), createCode, kerr.InvalidReplicationFactor.Code},
 		{"create a topic without a name", rawCreate(func(t *kmsg.CreateTopicsRequestTopic) { t.Topic = "" }), createCode, kerr.InvalidTopicException.Code},
 		{"create the topic ..", rawCreate(func(t *kmsg.CreateTopicsRequestTopic) { t.Topic = ".." }), createCode, kerr.InvalidTopicException.Code},
 		{"more partitions than there are, to fewer", rawPartitions("raw", 1), partitionsCode, kerr.InvalidPartitions.Code},
 		{"partitions of an unknown topic", rawPartitions("nowhere", 3), partitionsCode, kerr.UnknownTopicOrPartition.Code},
+		{"settings of the topic a/b", rawDescribe("a/b"), describeCode, kerr.InvalidTopicException.Code},
+		{"settings of an unknown topic", rawDescribe("nowhere"), describeCode, kerr.UnknownTopicOrPartition.Code},
+		{"alter the topic a/b", rawAlter("a/b"), alterCode, kerr.InvalidTopicException.Code},
+		{"alter an unknown topic", rawAlter("nowhere"), alterCode, kerr.UnknownTopicOrPartition.Code},
+		{"alter the topic without a name", rawAlter(""), alterCode, kerr.InvalidRequest.Code},
 		{"find coordinator of the group without a name", rawFind(""), findCode, 0},
 		// First of this group: while a coordinator loads, Kafka answers heartbeats with success.
 		{"delete a group that is not there", rawDeleteGroup("raw-group"), deleteGroupCode, kerr.GroupIDNotFound.Code},

@@ -1,4 +1,4 @@
-package controller
+package kafka
 
 import (
 	"fmt"
@@ -7,8 +7,8 @@ import (
 
 const maxTopicName = 249 // so that folders of tools, which add a partition to it, have a valid name
 
-// invalidTopicName says why Kafka refuses a topic of this name, or "".
-func invalidTopicName(name string) string {
+// InvalidTopicName says why Kafka refuses a topic of this name, or "".
+func InvalidTopicName(name string) string {
 	switch {
 	case name == "":
 		return "Topic name is invalid: the empty string is not allowed"
