@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -151,32 +152,74 @@ func TestDamagedInputFailsTheJob(t *testing.T) {
 			} else {
 				w.faulty.Inject(faulty.Rule{Op: faulty.Get, Key: damagedObject.Key(cluster), Times: -1, Fault: test.fault})
 			}
-			err := w.do(t.Context(), mergeOf(runs...))
-			if err == nil || len(w.completed) != 0 || len(w.failed) != 1 {
-				t.Fatal(err, w.completed, w.failed)
+			for i, work := range []rpc.RequestWorkResponse{mergeOf(runs...), compactionOf(runs[0])} {
+				err := w.do(t.Context(), work)
+				if err == nil || len(w.completed) != 0 || len(w.failed) != i+1 {
+					t.Fatal(work.Kind, err, w.completed, w.failed)
+				}
+				if f := w.failed[i]; f.Lease != 9 || len(f.Damaged) != 1 || f.Damaged[0] != damagedObject || !strings.Contains(f.Cause, test.cause) || !strings.Contains(f.Cause, damagedObject.String()) {
+					t.Errorf("%s: the coordinator was told %+v", work.Kind, f)
+				}
+				wantNoOutputs(t, w)
 			}
-			if f := w.failed[0]; f.Lease != 9 || len(f.Damaged) != 1 || f.Damaged[0] != damagedObject || !bytes.Contains([]byte(f.Cause), []byte(test.cause)) {
-				t.Errorf("the coordinator was told %+v", f)
-			}
-			wantNoOutputs(t, w)
 		})
 	}
 }
 
+// compactionOf reads as much as a merge of the same run, twice.
+func compactionOf(run rpc.PartitionRun) rpc.RequestWorkResponse {
+	return rpc.RequestWorkResponse{Kind: rpc.WorkCompactKeys, Attempt: 1, CompactKeys: &rpc.CompactKeysWork{Partition: run.Partition, Coordinates: run.Coordinates, HighWatermark: 1 << 40}}
+}
+
+// unique is two objects of one partition, about 20 KB, whose keys are all different: a key compaction changes nothing of it.
+func unique(t tester, w *world) rpc.PartitionRun {
+	t.Helper()
+	run := rpc.PartitionRun{Partition: tp(1, 0)}
+	for i := range 2 {
+		var batches []recordbatch.Batch
+		for j := range 3 {
+			batches = append(batches, recordbatchtest.Build(recordbatchtest.Spec{Records: []recordbatch.Record{{Key: fmt.Append(nil, i, j), Value: make([]byte, 3000)}}}))
+		}
+		run.Coordinates = append(run.Coordinates, w.commit(t, inputSegment{run.Partition, batches, -1})...)
+	}
+	return run
+}
+
 // Each call to the store fails once, before or after the fact, until a run meets no fault. A run that fails leaves nothing and completes nothing; one that succeeds is right.
 func TestEveryStorageCallFailsOnce(t *testing.T) {
+	everyCallFails(t, func(w *world) ([]rpc.PartitionRun, rpc.RequestWorkResponse) {
+		runs := small(t, w)
+		return runs, mergeOf(runs...)
+	})
+}
+
+func TestEveryStorageCallOfAKeyCompactionFailsOnce(t *testing.T) {
+	for _, objectBytes := range []int64{0, 7000} { // in one output, in three
+		everyCallFails(t, func(w *world) ([]rpc.PartitionRun, rpc.RequestWorkResponse) {
+			run := unique(t, w)
+			work := compactionOf(run)
+			work.CompactKeys.MaxObjectBytes = objectBytes
+			return []rpc.PartitionRun{run}, work
+		})
+	}
+}
+
+func everyCallFails(t *testing.T, prepare func(w *world) ([]rpc.PartitionRun, rpc.RequestWorkResponse)) {
 	for _, lost := range []bool{false, true} {
 		succeeded := false
 		for n := 1; !succeeded; n++ {
 			w := newWorld(func(c *Config) { c.PartBytes = 3000 })
-			runs := small(t, w)
-			want := [][]byte{w.view(t, runs[0].Coordinates), w.view(t, runs[1].Coordinates)}
+			runs, work := prepare(w)
+			var want [][]byte
+			for _, run := range runs {
+				want = append(want, w.view(t, run.Coordinates))
+			}
 			if lost {
 				w.faulty.LoseNth(n, errBoom)
 			} else {
 				w.faulty.FailNth(n, errBoom)
 			}
-			err := w.do(t.Context(), mergeOf(runs...))
+			err := w.do(t.Context(), work)
 			if err != nil {
 				if !errors.Is(err, errBoom) || len(w.completed) != 0 || len(w.failed) != 1 || len(w.failed[0].Damaged) != 0 {
 					t.Fatal(n, err, w.completed, w.failed)
@@ -186,7 +229,7 @@ func TestEveryStorageCallFailsOnce(t *testing.T) {
 					_, _ = w.memory.AbortUploads(t.Context(), "")
 				}
 				wantNoOutputs(t, w)
-				if n > 30 {
+				if n > 60 {
 					t.Fatal("it never succeeds")
 				}
 			} else {
