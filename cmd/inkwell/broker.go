@@ -47,17 +47,24 @@ func runBroker(ctx context.Context, args []string) (err error) {
 	logger, registry := common.logger(), prometheus.NewRegistry()
 	tlsConfig, tlsErr := b.tls.open(tls.RequireAndVerifyClientCert, logger)
 	dial, dialErr := nodes.open(logger)
-	if err = errors.Join(err, tlsErr, dialErr); err != nil {
-		return err
-	}
+	err = errors.Join(err, tlsErr, dialErr, b.checkStore())
 	if b.store == "" {
-		return errors.New("--store is not set; give the cluster's object storage, such as s3://BUCKET/PREFIX?region=REGION")
+		err = errors.Join(err, errors.New("--store is not set; give the cluster's object storage, such as s3://BUCKET/PREFIX?region=REGION"))
+	}
+	if err != nil {
+		return err
 	}
 	l, err := listen("--listen", b.listen)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
+	var ready readiness
+	closeWeb, err := common.observe(registry, &ready, logger)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, closeWeb)
 	remote := client.New(client.Config{
 		Addresses: strings.Split(metadataNodes, ","), Cluster: kafka.ClusterID(cluster), Password: password, Dial: dial,
 		ClientID: "inkwell-broker-" + strconv.FormatInt(b.id, 10), Logger: logger,
@@ -65,17 +72,11 @@ func runBroker(ctx context.Context, args []string) (err error) {
 	defer closeInto(&err, remote.Close)
 	br, closeStore, err := startBroker(ctx, &b, &node, l, tlsConfig, remote, logger, registry)
 	if err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	defer closeInto(&err, closeStore)
 	defer closeInto(&err, br.Close)
-	web, err := common.observe(registry, br.Ready, logger)
-	if err != nil {
-		return err
-	}
-	if web != nil {
-		defer closeInto(&err, web.Close)
-	}
+	ready.is(br.Ready)
 	fmt.Printf("Inkwell %s: broker %d of cluster %s serves Kafka clients at %s, objects in %s\n", version, b.id, cluster, l.Addr(), b.store)
 	return waitForEnd(ctx, nil)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/inkwell-project/inkwell/broker"
 	"github.com/inkwell-project/inkwell/broker/compaction"
 	"github.com/inkwell-project/inkwell/internal/settings"
+	"github.com/inkwell-project/inkwell/objectstorage/storageurl"
 )
 
 // brokerSettings are the settings of a broker, in `inkwell broker` and `inkwell dev`. Those that Kafka has, have Kafka's names.
@@ -36,7 +37,7 @@ type brokerSettings struct {
 
 func (b *brokerSettings) define(s *settings.Set, storeDefault string) {
 	s.String(&b.listen, "listen", "127.0.0.1:9092", "address that clients connect to", address)
-	s.String(&b.advertise, "advertise", "", "HOST:PORT that clients are told; empty means the --listen address", optionalAddress)
+	s.String(&b.advertise, "advertise", "", "HOST:PORT that clients are told; empty means the --listen address", reachableAddress)
 	b.tls.define(s, "with the authorities (CA) that clients' certificates must come from; set, clients without one are refused")
 	s.String(&b.store, "store", storeDefault, "object storage: file:///FOLDER or s3://BUCKET/PREFIX?region=REGION&endpoint=URL; credentials come from the provider's usual chain", nil)
 	s.Int(&b.id, "broker.id", 1, 0, 1<<31-1, "this broker's id, one of its own in the cluster")
@@ -58,6 +59,17 @@ func (b *brokerSettings) define(s *settings.Set, storeDefault string) {
 	s.Bytes(&b.jobs.MemoryBytes, "compaction.memory.bytes", "64MiB", 1<<20, 1<<34, "bytes of its input that one merge or key compaction holds in memory")
 	s.Bytes(&b.jobs.DedupeBufferBytes, "log.cleaner.dedupe.buffer.size", "32MiB", 1<<10, 128<<20, "memory for the keys of one key compaction; with more keys it reads its input several times")
 	s.Duration(&b.session, "broker.session.timeout", 10*time.Second, 6*time.Second, 5*time.Minute, "time after which a broker that does not answer leaves the cluster's view")
+}
+
+// checkStore reads the URL before anything is opened. It is no check of its setting: what that refuses is printed, and a URL may hold a secret by mistake.
+func (b *brokerSettings) checkStore() error {
+	if b.store == "" {
+		return nil
+	}
+	if _, err := storageurl.Parse(b.store); err != nil {
+		return fmt.Errorf("--store: %w", err)
+	}
+	return nil
 }
 
 // config is the part of broker.Config that settings decide; the caller adds the outside world.

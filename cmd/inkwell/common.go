@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	crand "crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -10,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -45,17 +48,31 @@ func (c *common) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 }
 
-// observe serves the status listener; the returned server is nil without one.
-func (c *common) observe(registry *prometheus.Registry, ready func() error, logger *slog.Logger) (*status.Server, error) {
+// readiness is what /readyz says: it is served before the role is there, which may wait for others for long.
+type readiness struct {
+	role atomic.Pointer[func() error]
+}
+
+func (r *readiness) is(role func() error) { r.role.Store(&role) }
+
+func (r *readiness) check() error {
+	if role := r.role.Load(); role != nil {
+		return (*role)()
+	}
+	return errors.New("starting")
+}
+
+// observe serves the status listener, before anything else is opened, so that an address in use is said before anything was done; the returned function ends it.
+func (c *common) observe(registry *prometheus.Registry, ready *readiness, logger *slog.Logger) (func() error, error) {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if c.http == "" {
-		return nil, nil
+		return func() error { return nil }, nil
 	}
 	l, err := net.Listen("tcp", c.http)
 	if err != nil {
 		return nil, fmt.Errorf("--http %s: %w; choose another address, or an empty one for none", c.http, err)
 	}
-	return status.Start(status.Config{Listener: l, Gatherer: registry, Ready: ready, Pprof: c.pprof, Logger: logger}), nil
+	return status.Start(status.Config{Listener: l, Gatherer: registry, Ready: ready.check, Pprof: c.pprof, Logger: logger}).Close, nil
 }
 
 func address(v string) error {
@@ -69,6 +86,24 @@ func address(v string) error {
 	return fmt.Errorf("want HOST:PORT such as 127.0.0.1:9092")
 }
 
+// reachableAddress is where others are told to connect.
+func reachableAddress(v string) error {
+	if v == "" {
+		return nil
+	}
+	if host, port, err := net.SplitHostPort(v); err == nil && host != "" && port != "0" && address(v) == nil {
+		return nil
+	}
+	return errors.New("want HOST:PORT such as broker-1.example:9092, a port from 1 to 65535")
+}
+
+func notEmpty(v string) error {
+	if v == "" {
+		return errors.New("it must not be empty")
+	}
+	return nil
+}
+
 func optionalAddress(v string) error {
 	if v == "" {
 		return nil
@@ -79,7 +114,7 @@ func optionalAddress(v string) error {
 func listen(setting, addr string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", setting, addr, err)
+		return nil, fmt.Errorf("%s %s: %w; choose another address", setting, addr, err)
 	}
 	return l, nil
 }
@@ -109,6 +144,14 @@ func mustRead(b []byte) {
 func incarnation() string {
 	id := newUUID()
 	return strconv.FormatUint(binary.BigEndian.Uint64(id[:8]), 36)
+}
+
+// unlessEnded is err unless the process was told to end while it started, which is no failure.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || errors.Is(err, context.Canceled)) {
+		return nil
+	}
+	return err
 }
 
 // noArguments refuses what is not a setting.

@@ -28,14 +28,14 @@ func runDev(ctx context.Context, args []string) (err error) {
 	var common common
 	var node metadataSettings
 	var b brokerSettings
-	s.String(&node.data, "data", "./data", "folder of the Metadata cluster's logs and, without --store, of the objects", nil)
+	s.String(&node.data, "data", "./data", "folder of the Metadata cluster's logs and, without --store, of the objects", notEmpty)
 	b.define(s, "")
 	node.defineCoordinators(s, 0)
 	common.define(s)
 	err = errors.Join(s.Load(args, os.Environ(), os.Stdout), noArguments(s))
 	logger, registry := common.logger(), prometheus.NewRegistry()
 	tlsConfig, tlsErr := b.tls.open(tls.RequireAndVerifyClientCert, logger)
-	if err = errors.Join(err, tlsErr); err != nil {
+	if err = errors.Join(err, tlsErr, b.checkStore()); err != nil {
 		return err
 	}
 	data, err := filepath.Abs(node.data)
@@ -46,12 +46,18 @@ func runDev(ctx context.Context, args []string) (err error) {
 		b.store = "file://" + filepath.Join(data, "objects")
 	}
 
-	// The socket comes first, so that an address in use is said before anything is opened, and clients that come early wait instead of being refused.
+	// The sockets come first, so that an address in use is said before anything is opened, and clients that come early wait instead of being refused.
 	l, err := listen("--listen", b.listen)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
+	var ready readiness
+	closeWeb, err := common.observe(registry, &ready, logger)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, closeWeb)
 	nodeConfig := node.config(logger, registry)
 	nodeConfig.ID, nodeConfig.FS, nodeConfig.Dir = 1, vfs.Default, filepath.Join(data, "metadata")
 	n, err := metadata.Open(ctx, nodeConfig)
@@ -60,7 +66,7 @@ func runDev(ctx context.Context, args []string) (err error) {
 	}
 	defer closeInto(&err, n.Close)
 	if err := n.EnsureCluster(ctx, clustercontroller.Spec{Name: devCluster, BatchCoordinators: 1, GroupCoordinators: 1}); err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	tenant, err := n.Cluster(devCluster)
 	if err != nil {
@@ -68,17 +74,11 @@ func runDev(ctx context.Context, args []string) (err error) {
 	}
 	br, closeStore, err := startBroker(ctx, &b, &node, l, tlsConfig, tenant, logger, registry)
 	if err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	defer closeInto(&err, closeStore)
 	defer closeInto(&err, br.Close)
-	web, err := common.observe(registry, func() error { return errors.Join(n.Ready(), br.Ready()) }, logger)
-	if err != nil {
-		return err
-	}
-	if web != nil {
-		defer closeInto(&err, web.Close)
-	}
+	ready.is(func() error { return errors.Join(n.Ready(), br.Ready()) })
 	printBanner(br.Address(), data, b.store)
 	if err := waitForEnd(ctx, n.Failed()); err != nil {
 		br.Abandon() // what waits for the node would wait in vain

@@ -33,15 +33,18 @@ inkwell COMMAND --help lists a command's settings.
 type command func(ctx context.Context, args []string) error
 
 var commands = map[string]command{
-	"dev":      runDev,
-	"metadata": runMetadata,
-	"broker":   runBroker,
-	"cluster":  runCluster,
-	"object":   runObject,
-	"version": func(context.Context, []string) error {
-		fmt.Println(version)
-		return nil
-	},
+	"dev":       runDev,
+	"metadata":  runMetadata,
+	"broker":    runBroker,
+	"cluster":   runCluster,
+	"object":    runObject,
+	"--version": runVersion,
+	"version":   runVersion,
+}
+
+func runVersion(context.Context, []string) error {
+	fmt.Println(version)
+	return nil
 }
 
 func main() {
@@ -72,7 +75,7 @@ func run(args []string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	switch err := run(ctx, args[1:]); {
+	switch err := plain(run(ctx, args[1:])); {
 	case err == nil, errors.Is(err, settings.ErrHelp):
 		return 0
 	default:

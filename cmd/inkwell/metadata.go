@@ -79,9 +79,9 @@ func runMetadata(ctx context.Context, args []string) (err error) {
 	var id int64
 	var listenAddr, advertise, adminPassword string
 	s.Int(&id, "node.id", 1, 1, 1<<31-1, "this node's id")
-	s.String(&m.data, "data", "./data", "folder of the node's logs", nil)
+	s.String(&m.data, "data", "./data", "folder of the node's logs", notEmpty)
 	s.String(&listenAddr, "listen", "127.0.0.1:9192", "address for brokers and administrators", address)
-	s.String(&advertise, "advertise", "", "HOST:PORT that brokers and administrators are told; empty means the --listen address", optionalAddress)
+	s.String(&advertise, "advertise", "", "HOST:PORT that brokers and administrators are told; empty means the --listen address", reachableAddress)
 	s.String(&adminPassword, "admin.password", "", "password of the user admin (SCRAM-SHA-512); without one every connection without a login is an administrator's, and --listen must be a loopback address", nil)
 	var peers peerSettings
 	var listening listenerTLS
@@ -104,6 +104,12 @@ func runMetadata(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer l.Close()
+	var ready readiness
+	closeWeb, err := common.observe(registry, &ready, logger)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, closeWeb)
 	data, err := filepath.Abs(m.data)
 	if err != nil {
 		return fmt.Errorf("--data %s: %w", m.data, err)
@@ -125,18 +131,12 @@ func runMetadata(ctx context.Context, args []string) (err error) {
 	}
 	n, err := metadata.Open(ctx, cfg)
 	if err != nil {
-		return plain(err)
+		return unlessEnded(ctx, err)
 	}
 	defer closeInto(&err, n.Close)
-	web, err := common.observe(registry, n.Ready, logger)
-	if err != nil {
-		return err
-	}
-	if web != nil {
-		defer closeInto(&err, web.Close)
-	}
+	ready.is(n.Ready)
 	fmt.Printf("Inkwell %s: metadata node %d serves brokers and administrators at %s, data in %s\n", version, id, l.Addr(), data)
-	return plain(waitForEnd(ctx, n.Failed()))
+	return waitForEnd(ctx, n.Failed())
 }
 
 // guardAdmin refuses a node that anybody on the network could administer.

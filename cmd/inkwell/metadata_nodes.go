@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -16,7 +15,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/inkwell-project/inkwell/internal/settings"
-	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/rpc"
 	"github.com/inkwell-project/inkwell/rpc/client"
 )
@@ -151,20 +149,6 @@ func orDash(text string) string {
 	}
 	return text
 }
-
-// plain is an error without the names and texts that Kafka has for it, and without the number of the request.
-func plain(err error) error {
-	if err == nil {
-		return nil
-	}
-	text := err.Error()
-	for _, known := range []error{kafka.ErrorOf(err), kerr.CoordinatorNotAvailable} {
-		text = strings.ReplaceAll(text, ": "+known.Error(), "")
-	}
-	return &explained{err, requestNumber.ReplaceAllString(text, "")}
-}
-
-var requestNumber = regexp.MustCompile(`request 20\d{3}: `)
 
 // explain says what went wrong without the names and texts that Kafka has for it, and what the user can do about it.
 func (c *nodesCommand) explain(err error) error {

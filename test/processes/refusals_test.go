@@ -78,8 +78,12 @@ func TestMistakesAreRefusedAllAtOnce(t *testing.T) {
 	if err := os.WriteFile(yaml, []byte("num.partitions: many\nno.such.key: 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	said := refused(t, []string{"INKWELL_CACHE_BYTES=huge", "INKWELL_UNHEARD_OF=1"}, "dev", "--object.bytes", "9x", "--no.such.flag", "1", "--config", yaml, "--log.level", "loud", "stray")
-	wantWords(t, said, "object.bytes", `"9x"`, "no.such.flag", "num.partitions", `"many"`, "no.such.key", "INKWELL_CACHE_BYTES", "INKWELL_UNHEARD_OF", "log.level", "stray")
+	said := refused(t, []string{"INKWELL_CACHE_BYTES=huge", "INKWELL_UNHEARD_OF=1"}, "dev", "--object.bytes", "9x", "--no.such.flag", "1", "--config", yaml, "--log.level", "loud", "stray",
+		"--store", "s3://key:hunter2@bucket/p", "--data", "", "--advertise", "host:0")
+	if strings.Contains(said, "hunter2") {
+		t.Errorf("it shows a secret:\n%s", said)
+	}
+	wantWords(t, said, "--store: s3: credentials do not belong into a URL", "--data", "--advertise", "object.bytes", `"9x"`, "no.such.flag", "num.partitions", `"many"`, "no.such.key", "INKWELL_CACHE_BYTES", "INKWELL_UNHEARD_OF", "log.level", "stray")
 
 	broken := filepath.Join(t.TempDir(), "broken.yaml")
 	if err := os.WriteFile(broken, []byte("a: [1\n"), 0o600); err != nil {
@@ -93,11 +97,18 @@ func TestMistakesAreRefusedAllAtOnce(t *testing.T) {
 }
 
 func TestHelpEndsWell(t *testing.T) {
-	for _, command := range []string{"dev", "metadata", "broker", "cluster"} {
+	for _, command := range []string{"dev", "metadata", "broker", "cluster", "object"} {
 		out, err := exec.CommandContext(t.Context(), binary(t), command, "--help").CombinedOutput()
 		if err != nil || !strings.Contains(string(out), "inkwell "+command) {
 			t.Errorf("inkwell %s --help: %v\n%s", command, err, out)
 		}
+		if command == "dev" { // what the README and `make run` rely on
+			wantWords(t, string(out), "(default ./data)", "(default 127.0.0.1:9092)", "(default 127.0.0.1:8080)")
+		}
+	}
+	out, err := exec.CommandContext(t.Context(), binary(t), "--version").CombinedOutput()
+	if err != nil || len(out) == 0 {
+		t.Errorf("inkwell --version: %v\n%s", err, out)
 	}
 }
 
@@ -148,7 +159,11 @@ func TestWhatAnotherProcessHas(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	wantWords(t, refused(t, nil, devArgs(t, "--http", l.Addr().String())...), "--http", l.Addr().String())
+	args := devArgs(t, "--http", l.Addr().String())
+	wantWords(t, refused(t, nil, args...), "--http", l.Addr().String())
+	if _, err := os.Stat(args[6]); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a process that was refused left its data folder behind: %v", err)
+	}
 	if err := server.AwaitReady(t.Context()); err != nil {
 		t.Errorf("the first process suffered: %v", err)
 	}
