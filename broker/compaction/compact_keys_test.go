@@ -207,7 +207,42 @@ func TestBatchesThatKeepEverythingStayAsTheyAre(t *testing.T) {
 	}
 }
 
-// Everything may go when the log does not end there, and then there is no output; control batches and unfinished passes lose nothing.
+// Markers of transactions stay as they are, and count as no record: what a pass noted of the records around them is about those.
+func TestMarkersStay(t *testing.T) {
+	for _, buffer := range []int64{1 << 20, 400} { // one pass, several
+		w := newWorld(func(c *Config) { c.Settings.DedupeBufferBytes = buffer })
+		marker := recordbatchtest.Build(recordbatchtest.Spec{Producer: &recordbatchtest.Producer{ID: 5, Sequence: -1}, Transactional: true, Control: true,
+			Records: []recordbatch.Record{{Key: []byte{0, 0, 0, 1}, Value: make([]byte, 6)}}})
+		var batches []recordbatch.Batch
+		for range 2 {
+			spec := recordbatchtest.Spec{Records: []recordbatch.Record{{Key: []byte{0, 0, 0, 1}, Value: []byte("a key like a marker's")}}}
+			for i := range 39 {
+				spec.Records = append(spec.Records, recordbatch.Record{Key: fmt.Append(nil, i), Value: []byte("v")})
+			}
+			batches = append(batches, recordbatchtest.Build(spec), bytes.Clone(marker))
+		}
+		c := w.commit(t, inputSegment{tp(1, 0), batches, -1})
+		work := &rpc.CompactKeysWork{Partition: tp(1, 0), Coordinates: c, HighWatermark: w.next[tp(1, 0)], NowMillis: 10}
+		if err := w.do(t.Context(), rpc.RequestWorkResponse{Kind: rpc.WorkCompactKeys, CompactKeys: work}); err != nil {
+			t.Fatal(err)
+		}
+		_, _, left := readKeyed(t, w, w.completed[0].Segments[0].Coordinates)
+		var markers, records int
+		for _, b := range left {
+			if b.IsControl() {
+				markers++
+			} else {
+				records += int(b.RecordsCount())
+			}
+		}
+		if markers != 2 || records != 40 {
+			t.Errorf("%d markers and %d records are left, want 2 and 40", markers, records)
+		}
+		_ = w.jobs.Close()
+	}
+}
+
+// Everything may go when the log does not end there, and then there is no output.
 func TestNothingLeft(t *testing.T) {
 	w := newWorld(nil)
 	defer func() { _ = w.jobs.Close() }()
