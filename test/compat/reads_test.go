@@ -1,6 +1,10 @@
 package compat
 
-import "github.com/twmb/franz-go/pkg/kerr"
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
 
 const firstTime = 1_700_000_000_000
 
@@ -42,6 +46,46 @@ func offsetsByTimestamp(s *scenario) {
 	s.wantOffset(topic, "max_timestamp", 0, 5, firstTime+400)
 	s.wantOffset(topic, "earliest", 0, 0, -1)
 	s.wantOffset(topic, "latest", 0, 6, -1)
+}
+
+// appendTime: what producers say of the time is forgotten, and the batches that consumers get have a checksum that fits what they were given instead.
+func appendTime(s *scenario) {
+	for _, codec := range []string{"none", "lz4"} {
+		topic := s.topic(codec, 1, "message.timestamp.type", "LogAppendTime")
+		before := time.Now().UnixMilli()
+		for range 2 {
+			r := request{Op: "produce", Topic: topic, Config: &producerConfig{Acks: "all", Codec: codec, LingerMS: 20}}
+			for _, v := range numbered("v", 3) {
+				r.Records = append(r.Records, record{Value: []byte(v), Timestamp: firstTime})
+			}
+			s.do(r)
+		}
+		after := time.Now().UnixMilli()
+		got := s.do(request{Op: "read", Topic: topic, Count: 6, Offset: ptr(int64(0))}).Records
+		if len(got) != 6 {
+			s.Fatalf("%s: %d records, want 6", codec, len(got))
+		}
+		last := before
+		for i, r := range got {
+			if r.Timestamp < last || r.Timestamp > after {
+				s.Errorf("%s: record %d has the time %d, want one of %d to %d, and none before its predecessor's %d", codec, i, r.Timestamp, before, after, last)
+			}
+			last = r.Timestamp
+		}
+		s.wantOffset(topic, "timestamp", before, 0, got[0].Timestamp)
+		s.wantOffset(topic, "timestamp", after+1, -1, -1)
+	}
+}
+
+func badTimes(s *scenario) {
+	topic := s.topic("t", 1, "message.timestamp.before.max.ms", "3600000")
+	now := time.Now().UnixMilli()
+	for _, at := range []int64{now - 2*3600_000, now + 2*3600_000} {
+		s.wantErr(request{Op: "produce", Topic: topic, Config: plain, Records: []record{{Value: []byte("x"), Timestamp: at}}}, kerr.InvalidTimestamp)
+	}
+	if offsets := s.produce(topic, now, "fine"); offsets[0] != 0 {
+		s.Errorf("offset %d, want 0: what was refused must leave no gap", offsets[0])
+	}
 }
 
 func outOfRange(s *scenario) {

@@ -33,6 +33,8 @@ var scenarios = []struct {
 	{"auto-creation", autoCreation, false},
 	{"seek by offset and timestamp", seek, false},
 	{"offsets by timestamp", offsetsByTimestamp, false},
+	{"append time", appendTime, false},
+	{"bad times", badTimes, false},
 	{"delete records", deleteRecords, false},
 	{"key compaction", keyCompaction, false},
 	{"offset out of range", outOfRange, false},
