@@ -18,8 +18,8 @@ func TestCompactionLags(t *testing.T) {
 			createTopic(t, &w.cluster, name, 1, map[string]*string{"cleanup.policy": kadm.StringPtr("compact"), "min.cleanable.dirty.ratio": &ratio,
 				setting: kadm.StringPtr(fmt.Sprint(lag.Milliseconds()))})
 		}
-		topic("at-last", "max.compaction.lag.ms", time.Hour, "1") // more than all of it is never dirty
-		topic("not-yet", "min.compaction.lag.ms", 2*time.Hour, "0.01")
+		topic("at-last", "max.compaction.lag.ms", 30*time.Minute, "1") // more than all of it is never dirty
+		topic("not-yet", "min.compaction.lag.ms", 45*time.Minute, "0.01")
 		began := time.Now()
 		client := w.client(t, kgo.DisableIdempotentWrite())
 		for i := range 3 {
@@ -32,7 +32,7 @@ func TestCompactionLags(t *testing.T) {
 		client.Close()
 		for _, at := range []struct {
 			after, atLast, notYet int // minutes, records
-		}{{55, 3, 3}, {100, 1, 3}, {150, 1, 1}} {
+		}{{25, 3, 3}, {40, 1, 3}, {60, 1, 1}} {
 			time.Sleep(time.Until(began.Add(time.Duration(at.after) * time.Minute)))
 			if n, m := len(w.read(t, "at-last")), len(w.read(t, "not-yet")); n != at.atLast || m != at.notYet {
 				t.Errorf("after %d minutes there are %d and %d records, want %d and %d", at.after, n, m, at.atLast, at.notYet)
