@@ -85,7 +85,7 @@ func (j *Jobs) run(ctx context.Context, coordinator int32, kinds []rpc.WorkKind)
 		if ctx.Err() != nil {
 			return
 		}
-		j.cfg.Logger.Warn("compaction: a job failed and will be leased again", "cluster", j.cfg.Cluster, "coordinator", coordinator, "error", err)
+		j.cfg.Logger.Warn("compaction: looking for work or a job failed; it is tried again", "cluster", j.cfg.Cluster, "coordinator", coordinator, "error", err)
 		wait := time.Duration(float64(backoff) * (0.5 + j.cfg.Jitter()))
 		_ = clock.Sleep(ctx, j.cfg.Clock, wait) // ends early only with ctx, which the loop looks at
 		backoff = min(2*backoff, lastBackoff)

@@ -9,7 +9,7 @@ import (
 	"github.com/inkwell-project/inkwell/kafka"
 )
 
-// plain is an error without the names and texts that Kafka has for it, and without the number of the request.
+// plain is an error without the names and texts that Kafka has for it, and without that of the request.
 func plain(err error) error {
 	if err == nil {
 		return nil
@@ -18,7 +18,7 @@ func plain(err error) error {
 	for _, known := range []error{kafka.ErrorOf(err), kerr.CoordinatorNotAvailable} {
 		text = strings.ReplaceAll(text, ": "+known.Error(), "")
 	}
-	return &explained{err, requestNumber.ReplaceAllString(text, "")}
+	return &explained{err, requestName.ReplaceAllString(text, "")}
 }
 
-var requestNumber = regexp.MustCompile(`request 20\d{3}: `)
+var requestName = regexp.MustCompile(`request [A-Z]\w+: `)

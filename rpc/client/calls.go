@@ -23,7 +23,7 @@ func callAt(ctx context.Context, c *Client, t target, k kind, parks time.Duratio
 		return conn.call(ctx, parks > 0, key, body, answer)
 	})
 	if err != nil {
-		return fmt.Errorf("request %d: %w", key, err)
+		return fmt.Errorf("request %s: %w", rpc.KeyName(key), err)
 	}
 	return nil
 }
@@ -46,14 +46,14 @@ func call(ctx context.Context, c *Client, k kind, parks time.Duration, key int16
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("request %d: %w", key, err)
+		return fmt.Errorf("request %s: %w", rpc.KeyName(key), err)
 	}
 	return nil
 }
 
 func checkSize(key int16, body []byte) error {
 	if len(body) > maxFrameBytes {
-		return fmt.Errorf("request %d of %d bytes, at most %d can be sent: %w", key, len(body), maxFrameBytes, kerr.MessageTooLarge)
+		return fmt.Errorf("request %s of %d bytes, at most %d can be sent: %w", rpc.KeyName(key), len(body), maxFrameBytes, kerr.MessageTooLarge)
 	}
 	return nil
 }
