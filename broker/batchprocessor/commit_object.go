@@ -192,7 +192,7 @@ func (p *Processor) ask(req *rpc.CommitObjectsRequest) (*rpc.CommitObjectsRespon
 		p.metrics.commitFailures.Inc()
 		wait := p.backoff(attempt)
 		p.log.Warn("a commit's outcome is not known and is asked for again", "coordinator", req.Coordinator, "object", req.Objects[0].Object,
-			"objects", len(req.Objects), "attempt", attempt+1, "wait", wait.Round(time.Millisecond), "err", err)
+			"objects", len(req.Objects), "attempt", attempt+1, "wait", wait.Round(time.Millisecond), "error", err)
 		if clock.Sleep(p.ctx, p.deps.Clock, wait) != nil {
 			return nil, false
 		}
@@ -227,7 +227,7 @@ func (p *Processor) fence(err error) {
 	if !first {
 		return
 	}
-	p.log.Error("the broker's epoch is fenced; its clients retry elsewhere until it has registered anew", "err", err)
+	p.log.Error("the broker's epoch is fenced; its clients retry elsewhere until it has registered anew", "error", err)
 	if p.deps.Fenced != nil {
 		p.deps.Fenced(err)
 	}

@@ -46,7 +46,7 @@ func (p *Processor) upload(o *object) {
 	p.pump()
 	p.mu.Unlock()
 	if err != nil {
-		p.log.Error("an object could not be uploaded; producers retry", "object", o.id, "bytes", o.objectBytes, "err", err)
+		p.log.Error("an object could not be uploaded; producers retry", "object", o.id, "bytes", o.objectBytes, "error", err)
 		o.failAll(kerr.KafkaStorageError.Code)
 		answerRefused(behind)
 		p.giveBack(o)
@@ -85,7 +85,7 @@ func (p *Processor) put(o *object, body [][]byte) error {
 		if errors.Is(err, objectstorage.ErrDenied) || errors.Is(err, errForeign) || wait >= left {
 			return fmt.Errorf("after %d attempts: %w", attempt+1, err)
 		}
-		p.log.Warn("a PUT failed and is tried again", "object", o.id, "attempt", attempt+1, "err", err)
+		p.log.Warn("a PUT failed and is tried again", "object", o.id, "attempt", attempt+1, "error", err)
 		if err := clock.Sleep(p.ctx, p.deps.Clock, wait); err != nil {
 			return err
 		}

@@ -106,6 +106,29 @@ func TestEveryPackageSaysWhatItIs(t *testing.T) {
 	}
 }
 
+func TestLogLinesHaveFixedKeys(t *testing.T) {
+	imports, err := Imports(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for folder := range imports {
+		for _, file := range goFiles(t, folder) {
+			wrong, n, err := LogKeys(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen += n
+			for _, w := range wrong {
+				t.Errorf("%s is not one of the keys of log_keys.go", w)
+			}
+		}
+	}
+	if seen < 200 {
+		t.Errorf("%d keys were looked at: the calls of loggers are not found", seen)
+	}
+}
+
 func goFiles(t *testing.T, folder string) (files []string) {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(root, folder))

@@ -136,7 +136,7 @@ func (h *Handlers) code(r *listener.Request, err error) int16 {
 		return 0
 	}
 	if ke == kerr.UnknownServerError {
-		h.cfg.Logger.Error("request failed", "api", kmsg.NameForKey(r.Key), "version", r.Version, "client", r.ClientID, "error", err)
+		h.cfg.Logger.Error("request failed", "api", kmsg.NameForKey(r.Key), "version", r.Version, "client_id", r.ClientID, "error", err)
 	}
 	return ke.Code
 }

@@ -226,7 +226,7 @@ func (g *group) halt(reason error) {
 	if g.end(fmt.Errorf("%w: %s is halted: %w", kerr.CoordinatorNotAvailable, g.name, reason)) {
 		g.node.metrics.halted.Inc()
 		g.node.setCondition(g, conditionOf(reason), reason)
-		g.log.Error("this partition is halted; others go on", "err", reason)
+		g.log.Error("this partition is halted; others go on", "error", reason)
 		g.node.control(func() { g.node.onEnded(g) })
 	}
 }

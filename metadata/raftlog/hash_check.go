@@ -263,7 +263,7 @@ func (g *group) markDiverged(reason error) {
 	var err error
 	defer func() {
 		if err != nil {
-			g.log.Warn("that this replica's state differs could not be saved", "err", err)
+			g.log.Warn("that this replica's state differs could not be saved", "error", err)
 		}
 	}()
 	defer recoverFailure(&err)

@@ -144,7 +144,7 @@ func (n *Node) Failed() <-chan error { return n.failed }
 // fail ends the event loop. It may be called by anyone.
 func (n *Node) fail(err error) {
 	n.failOnce.Do(func() {
-		n.cfg.Logger.Error("the metadata node cannot go on", "err", err)
+		n.cfg.Logger.Error("the metadata node cannot go on", "error", err)
 		n.failure.Store(&err)
 		n.failed <- err
 	})

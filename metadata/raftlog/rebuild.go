@@ -131,7 +131,7 @@ func (n *Node) replaceState(id uint64, t taken) error {
 	}
 	// Its files may be damaged. Not in the event loop: it writes and waits for what is in memory.
 	if err := n.store.Excise(n.ctx, old); err != nil {
-		n.cfg.Logger.Warn("a damaged state is still on disk; the next start deletes it", "group", id, "err", err)
+		n.cfg.Logger.Warn("a damaged state is still on disk; the next start deletes it", "group", id, "error", err)
 	}
 	return nil
 }
@@ -167,7 +167,7 @@ func (n *Node) sendState(g *group, to int32) {
 	m := &pb.Message{From: new(raftID(n.cfg.NodeID)), To: new(raftID(to)), Term: &term}
 	n.workers.Go(func() {
 		if err := n.sendSnapshot(carrier, g, m, snapshotRebuild); err != nil && n.ctx.Err() == nil {
-			g.log.Warn("the state for a replica that is rebuilt did not arrive", "node", to, "err", err)
+			g.log.Warn("the state for a replica that is rebuilt did not arrive", "node", to, "error", err)
 		}
 		_ = n.inbox.put(func(w *work) { // refused: the node is closed
 			w.controls = append(w.controls, func() {

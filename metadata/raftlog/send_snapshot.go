@@ -46,7 +46,7 @@ func (n *Node) startSnapshot(g *group, m *pb.Message) {
 	n.workers.Go(func() {
 		err := n.sendSnapshot(carrier, g, m, 0)
 		if err != nil && n.ctx.Err() == nil {
-			g.log.Warn("a snapshot did not arrive; it will be sent again", "node", to, "err", err)
+			g.log.Warn("a snapshot did not arrive; it will be sent again", "node", to, "error", err)
 		}
 		_ = n.inbox.put(func(w *work) { // refused: the node is closed
 			w.controls = append(w.controls, func() {

@@ -28,10 +28,10 @@ func (t *Transport) accept() {
 		}
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) {
-				t.cfg.Logger.Error("the listener for metadata nodes (--raft.listen) was closed", "err", err)
+				t.cfg.Logger.Error("the listener for metadata nodes (--raft.listen) was closed", "error", err)
 				return
 			}
-			t.cfg.Logger.Warn("a metadata node's connection was not accepted", "err", err)
+			t.cfg.Logger.Warn("a metadata node's connection was not accepted", "error", err)
 			if clock.Sleep(t.ctx, t.cfg.Clock, t.cfg.MinBackoff) != nil {
 				return
 			}
@@ -83,9 +83,9 @@ func (t *Transport) serve(raw net.Conn) {
 		var refused *Refused
 		if errors.As(err, &refused) {
 			t.metrics.refused.WithLabelValues(refused.Reason).Inc()
-			t.cfg.Logger.Error("a metadata node was refused", "address", raw.RemoteAddr().String(), "reason", refused.Reason, "err", err)
+			t.cfg.Logger.Error("a metadata node was refused", "address", raw.RemoteAddr().String(), "reason", refused.Reason, "error", err)
 		} else if t.ctx.Err() == nil {
-			t.cfg.Logger.Debug("a handshake between metadata nodes failed", "address", raw.RemoteAddr().String(), "err", err)
+			t.cfg.Logger.Debug("a handshake between metadata nodes failed", "address", raw.RemoteAddr().String(), "error", err)
 		}
 		return
 	}
@@ -103,7 +103,7 @@ func (t *Transport) serve(raw net.Conn) {
 	}
 	t.mu.Unlock()
 	if err != nil && t.ctx.Err() == nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
-		t.cfg.Logger.Warn("the stream from a metadata node ended", "node", h.from, "err", err)
+		t.cfg.Logger.Warn("the stream from a metadata node ended", "node", h.from, "error", err)
 	}
 }
 

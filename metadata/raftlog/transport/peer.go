@@ -141,7 +141,7 @@ func (p *peer) run() {
 				level = log.Error
 				p.t.metrics.refused.WithLabelValues(refused.Reason).Inc()
 			}
-			level("a metadata node cannot be reached; trying on", "address", address, "err", err)
+			level("a metadata node cannot be reached; trying on", "address", address, "error", err)
 		}
 		attempts++
 		p.pause(attempts)

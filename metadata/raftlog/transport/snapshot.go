@@ -161,7 +161,7 @@ func (t *Transport) receiveSnapshot(conn net.Conn, from int32) {
 	r := &chunkReader{t: t, conn: conn, in: bufio.NewReaderSize(conn, 64<<10)}
 	err := t.handler.ReceiveSnapshot(ctx, from, r)
 	if err != nil {
-		t.cfg.Logger.Warn("a snapshot was not taken over", "node", from, "err", err)
+		t.cfg.Logger.Warn("a snapshot was not taken over", "node", from, "error", err)
 	}
 	if r.err != nil && !errors.Is(r.err, io.EOF) {
 		return // there is nobody to tell

@@ -65,14 +65,14 @@ func Open(cfg Config) (*Store, error) {
 			DataCorruption: func(info pebble.DataCorruptionInfo) {
 				err := fmt.Errorf("state store: the file %s is damaged: %s", info.Path, info.Details.Error()) // its %+v is a page of frames
 				if damaged.tell(err.Error()) {
-					cfg.Logger.Error("a file of the state store is damaged; check the disk", "err", err)
+					cfg.Logger.Error("a file of the state store is damaged; check the disk", "error", err)
 				}
 				cfg.OnDamage(err)
 				damaged.pause()
 			},
 			BackgroundError: func(err error) {
 				if text := err.Error(); !full.met(err) && damaged.tell(text) {
-					cfg.Logger.Error("the state store failed in the background and tries again", "err", text) // its %+v is a page of frames
+					cfg.Logger.Error("the state store failed in the background and tries again", "error", text) // its %+v is a page of frames
 				}
 			},
 		},
@@ -216,7 +216,7 @@ func (l logger) Errorf(format string, args ...any) { l.log.Error(fmt.Sprintf(for
 // Fatalf never returns, as Pebble asks for: its caller must not go on. The owner ends the process.
 func (l logger) Fatalf(format string, args ...any) {
 	err := fmt.Errorf("state store: "+format, args...)
-	l.log.Error("the state store cannot go on", "err", err)
+	l.log.Error("the state store cannot go on", "error", err)
 	l.onFatal(err)
 	select {}
 }
