@@ -21,5 +21,5 @@
 //	'q' epoch sequence                  result of a commit, until its uploader acknowledges it
 //	'e' epoch                           broker epoch that committed here: its broker and what it acknowledged
 //	'x' topic                           deleted topic id
-//	'm' name                            scalars: last lease, last deadline, metadata offset, live broker epochs
+//	'm' name                            scalars: last lease, last deadline, metadata offset, live broker epochs, why deletes fail
 package state

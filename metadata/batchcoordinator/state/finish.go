@@ -46,6 +46,13 @@ func (m *Machine) failWork(c *FailWork) FailResult {
 	result := FailResult{Kind: l.class.workKind(), Response: rpc.FailWorkResponse{Attempts: l.attempt, RetryMillis: later(m.now, c.Policy.backoff(l.attempt))}}
 	if l.class == classDelete {
 		m.returnObjects(l.objects, result.Response.RetryMillis)
+		f := readDeleteFailure(m.tx)
+		f.failures, f.cause, f.next = f.failures+1, cause, result.Response.RetryMillis
+		if f.since < 0 {
+			f.since = max(m.now, 0)
+		}
+		m.putDeleteFailure(&f)
+		result.Response.Attempts = int32(min(f.failures, 1<<30))
 		return result
 	}
 	m.eachTask(&l, func(class workClass, subject []byte, t *task) {
@@ -229,6 +236,7 @@ func (m *Machine) finishDelete(c *FinishWork, l *lease, result *FinishResult) {
 	m.returnObjects(left, later(m.now, c.RetryMillis))
 	if len(deleted) > 0 {
 		m.record(&topics.ObjectsDeleted{Objects: deleted})
+		m.forgetDeleteFailure()
 	}
 	result.Deleted, result.Returned = len(deleted), len(left)
 }

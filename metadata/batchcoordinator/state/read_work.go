@@ -250,6 +250,7 @@ func SummarizeWork(r statestore.Reader, deleteDelayMillis, nowMillis int64, limi
 		s.Attempts = max(s.Attempts, l.attempt)
 		return true
 	})
+	kinds[0].Attempts = max(kinds[0].Attempts, int32(min(readDeleteFailure(r).failures, 1<<30)))
 	for i := range failures {
 		s := &kinds[failures[i].class.workKind()-1]
 		s.Attempts = max(s.Attempts, describeEntry(r, &failures[i]).Attempts)
@@ -257,7 +258,7 @@ func SummarizeWork(r statestore.Reader, deleteDelayMillis, nowMillis int64, limi
 	return kinds
 }
 
-// DescribeWork lists leases, then the agenda, from a place on; next is where to go on, nil at the end.
+// DescribeWork lists why deletes fail, leases, then the agenda, from a place on; next is where to go on, nil at the end.
 func DescribeWork(r statestore.Reader, from []byte, limit int) (items []rpc.WorkItem, next []byte) {
 	full := func(k []byte) bool {
 		if len(items) < limit {
@@ -265,6 +266,11 @@ func DescribeWork(r statestore.Reader, from []byte, limit int) (items []rpc.Work
 		}
 		next = append([]byte(nil), k...)
 		return true
+	}
+	if len(from) == 0 {
+		if f := readDeleteFailure(r); f.failures > 0 {
+			items = append(items, f.describe())
+		}
 	}
 	if len(from) == 0 || from[0] == prefixLease {
 		lo := []byte{prefixLease}
