@@ -81,8 +81,8 @@ func (m *Machine) acknowledge(c *CommitObjects, from, below int64) {
 	}
 }
 
-// fewResults are deleted without a scan, which costs as much as a dozen deletions.
-const fewResults = 16
+// fewResults are deleted without a scan: that has all of a batch put in order first.
+const fewResults = 64
 
 func (m *Machine) forgetResult(epoch, sequence int64) {
 	m.key = appendObjectKey(m.key[:0], prefixResult, kafka.ObjectID{Epoch: epoch, Sequence: sequence})

@@ -57,8 +57,8 @@ func Open(cfg Config) (*Store, error) {
 		FormatMajorVersion: pebble.FormatNewest,
 		MaxOpenFiles:       256,
 		// A coordinator writes far more than it reads, and its rows spare it most reads: tables wait longer than by default until they are merged.
-		L0CompactionThreshold: 8,
-		L0StopWritesThreshold: 32,
+		L0CompactionThreshold: 16,
+		L0StopWritesThreshold: 64,
 		Logger:                log,
 		EventListener: &pebble.EventListener{
 			// Without this Pebble ends the process at the first damaged block, whoever's it is.
