@@ -148,7 +148,7 @@ func (v *Verifier) settle(ctx context.Context, p partition, c rpc.Coordinate, su
 		}
 		if attempt > 0 { // seen twice, and the coordinator still refers to it
 			v.count(func(r *Report) { r.Coordinates++; r.Bytes += int64(c.Bytes) })
-			v.found(p.finding(wrong.kind, c.Object.Key(v.cfg.Cluster), wrong.text))
+			v.found(p.finding(wrong.kind, c.Object.Key(v.cfg.Cluster), fmt.Sprintf("offsets %d to %d: %s", c.BaseOffset, c.LastOffset, wrong.text)))
 			return nil
 		}
 		v.footers.forget(c.Object)

@@ -91,7 +91,7 @@ func TestFindings(t *testing.T) {
 		want    []string // a line has each
 	}{
 		"removed": {func(w *world) { w.remove(live(5).Key(clusterName)) },
-			[]string{"missing object orders-eu/", live(5).Key(clusterName), "partition " + first.String(), "coordinator 0", "not in the bucket"}},
+			[]string{"missing object orders-eu/", live(5).Key(clusterName), "partition " + first.String(), "coordinator 0", "offsets 25 to 30: it is not in the bucket"}},
 		"a record changed":         {func(w *world) { w.change(live(5), flip(500)) }, []string{"damaged object", "the CRC of the batch at byte 8 is"}},
 		"a later record changed":   {func(w *world) { w.change(live(5), flip(1<<20)) }, []string{"damaged object", "the CRC of the batch at byte 819"}},
 		"a base offset changed":    {func(w *world) { w.change(live(5), flip(15)) }, []string{"mismatch", "begins at offset 25, it begins at 24"}},

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/inkwell-project/inkwell/objectstorage"
@@ -18,10 +19,10 @@ import (
 	"github.com/inkwell-project/inkwell/rpc"
 )
 
-// An object is damaged, or gone, before it is merged. The merge says so by the object's name, is tried again, and is parked; until somebody mends the object nothing is swapped, skipped or
-// deleted, and readers of everything else notice nothing.
+// An object is damaged, or gone, before it is merged. The merge says so by the object's name, is tried again, and is parked; until somebody mends the object, or gives up its records, nothing is swapped,
+// skipped or deleted, and readers of everything else notice nothing.
 func TestDamagedObjectIsParkedAndReported(t *testing.T) {
-	for _, missing := range []bool{false, true} {
+	for _, way := range []string{"damaged", "missing", "lost"} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newJobsWorld(t)
 			createTopic(t, &w.cluster, "plain", 2, nil)
@@ -41,7 +42,7 @@ func TestDamagedObjectIsParkedAndReported(t *testing.T) {
 			client.Close()
 			key := slices.DeleteFunc(slices.Clone(after), func(k string) bool { return slices.Contains(before, k) })[0]
 			whole := replaceObject(t, w.bucket, key, func(b []byte) []byte {
-				if missing {
+				if way != "damaged" {
 					return nil
 				}
 				return bytes.Replace(b, []byte("damaged"), []byte("Damaged"), 1)
@@ -66,7 +67,15 @@ func TestDamagedObjectIsParkedAndReported(t *testing.T) {
 				t.Errorf("more than %s is wrong: %v, %+v", key, err, r)
 			}
 
-			replaceObject(t, w.bucket, key, func([]byte) []byte { return whole })
+			if way == "lost" {
+				var end kadm.Offsets
+				end.Add(kadm.Offset{Topic: "hurt", At: 1})
+				if _, err := w.admin(t).DeleteRecords(t.Context(), end); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				replaceObject(t, w.bucket, key, func([]byte) []byte { return whole })
+			}
 			if r, err := w.direct.RetryWork(t.Context(), &rpc.RetryWorkRequest{Coordinator: who, Kind: rpc.WorkMerge}); err != nil || r.Items != 1 {
 				t.Fatalf("%+v, %v", r, err)
 			}
@@ -74,8 +83,11 @@ func TestDamagedObjectIsParkedAndReported(t *testing.T) {
 			if parked, _ := parkedWork(t, w); parked != nil {
 				t.Errorf("mended, and parked again: %+v", parked)
 			}
-			if r := w.read(t, "hurt"); len(r) != 1 || string(r[0].Value) != "damaged" {
+			if r := w.read(t, "hurt"); way != "lost" && (len(r) != 1 || string(r[0].Value) != "damaged") {
 				t.Errorf("mended, and read as %+v", r)
+			}
+			if way == "lost" && len(w.read(t, "plain")) != 8 {
+				t.Error("more was given up than the lost object had")
 			}
 			w.checkObjects(t)
 			w.verify(t, true)
