@@ -105,7 +105,8 @@ func (c *connection) readAll() (err error) {
 // panicked logs a panic, which ends this connection and no other.
 func (c *connection) panicked(p any) error {
 	stack := debug.Stack()
-	c.s.log.Error("panic while a request was served; its connection is closed", "peer", c.peer(), "panic", limitedlog.Capped(fmt.Sprint(p)), "stack", string(stack[:min(len(stack), 8<<10)]))
+	// Not bounded: a panic is a mistake of ours.
+	c.s.log.Logger.Error("panic while a request was served; its connection is closed", "peer", c.peer(), "panic", limitedlog.Capped(fmt.Sprint(p)), "stack", string(stack[:min(len(stack), 8<<10)]))
 	c.s.metrics.closed("panic")
 	return fmt.Errorf("panic: %w", ErrRefused)
 }

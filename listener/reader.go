@@ -67,17 +67,32 @@ func (c *connection) readSize() (int, error) {
 		return 0, errDraining
 	}
 	b, _ := c.br.Peek(4)
+	head := [4]byte(b)
 	size := int(int32(binary.BigEndian.Uint32(b)))
 	_, _ = c.br.Discard(4)
 	switch bound := c.s.cfg.MaxRequestBytes; {
 	case size < 8: // key, version, correlation id
 		return 0, fmt.Errorf("%w: a frame of %d bytes has no request header", ErrMalformed, size)
+	case size > bound && otherProtocol(head) != "":
+		return 0, fmt.Errorf("%w: %s", ErrMalformed, otherProtocol(head))
 	case size > bound:
 		return 0, fmt.Errorf("%w: a frame of %d bytes is larger than socket.request.max.bytes=%d; raise it if a client needs requests of this size", ErrMalformed, size, bound)
 	case c.s.cfg.RequireAuth && !c.auth.done && size > maxBytesBeforeAuth:
 		return 0, fmt.Errorf("%w: a frame of %d bytes before authentication, at most %d are taken", ErrMalformed, size, maxBytesBeforeAuth)
 	}
 	return size, nil
+}
+
+// otherProtocol says what is wrong with a client whose first bytes are these: one that is set up for another port or listener is common, and no size of a request helps it.
+func otherProtocol(head [4]byte) string {
+	switch string(head[:]) {
+	case "GET ", "HEAD", "POST", "PUT ", "OPTI", "DELE", "CONN", "PATC", "PRI ":
+		return "the client speaks HTTP, and this is a Kafka listener"
+	}
+	if head[0] == 22 && head[1] == 3 { // a handshake record
+		return "the client speaks TLS, and this listener does not: give it a certificate (--tls.cert), or the client security.protocol=PLAINTEXT"
+	}
+	return ""
 }
 
 // awaitSize waits for the first bytes of a frame. A connection on which a request is being worked on is not idle.

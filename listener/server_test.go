@@ -321,12 +321,13 @@ func TestBadFramesCloseTheirConnectionOnly(t *testing.T) {
 		b = binary.BigEndian.AppendUint16(b, version)
 		return append(binary.BigEndian.AppendUint32(b, 7), tail...)
 	}
-	for name, tc := range map[string]struct {
+	for name, tc := range map[string]struct { // ten of them: more lines a second are not written
 		bytes []byte
 		log   string
 	}{
 		"oversized":           {binary.BigEndian.AppendUint32(nil, 1001), "socket.request.max.bytes=1000"},
-		"http":                {[]byte("GET / HTTP/1.1\r\n"), "socket.request.max.bytes=1000"},
+		"http":                {[]byte("GET / HTTP/1.1\r\n"), "the client speaks HTTP"},
+		"tls":                 {[]byte{22, 3, 1, 2, 0, 1, 0, 1, 0xfc}, "the client speaks TLS"},
 		"negative":            {binary.BigEndian.AppendUint32(nil, 0xffffffff), "a frame of -1 bytes"},
 		"tiny":                {[]byte{0, 0, 0, 1, 9}, "no request header"},
 		"unknown key":         {header(999, 0, 0, 0), "API key 999"},

@@ -9,12 +9,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"testing"
 	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/inkwell-project/inkwell/internal/repository"
 )
 
 // S3Server is a running S3 server with an empty bucket.
@@ -150,8 +151,7 @@ func versityGW(t testing.TB) string {
 	t.Helper()
 	bin := os.Getenv("INKWELL_TEST_VERSITYGW")
 	if bin == "" {
-		_, file, _, _ := runtime.Caller(0)
-		bin = filepath.Join(filepath.Dir(file), "..", "..", ".cache", "bin", "versitygw")
+		bin = filepath.Join(repository.Root(), ".cache", "bin", "versitygw")
 	}
 	if _, err := exec.LookPath(bin); err != nil {
 		if os.Getenv("INKWELL_TEST_SHORT") == "1" {

@@ -7,25 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
+
+	"github.com/inkwell-project/inkwell/internal/repository"
 )
 
 // Root is the folder of the repository.
-func Root() string {
-	if _, file, _, _ := runtime.Caller(0); filepath.IsAbs(file) {
-		return filepath.Dir(filepath.Dir(filepath.Dir(file)))
-	}
-	// Built with -trimpath, as some have in their GOFLAGS: tests run in the folder of their package.
-	dir, err := os.Getwd()
-	for err == nil && dir != filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		dir = filepath.Dir(dir)
-	}
-	return "."
-}
+func Root() string { return repository.Root() }
 
 // Tool runs one of test/tools' scripts and returns the line that it prints: a class path, an interpreter, a binary.
 func Tool(ctx context.Context, script string) (string, error) {

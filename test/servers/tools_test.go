@@ -8,12 +8,6 @@ import (
 	"testing"
 )
 
-func TestRoot(t *testing.T) {
-	if _, err := os.Stat(filepath.Join(Root(), "test", "tools", "install.sh")); err != nil {
-		t.Error(err)
-	}
-}
-
 // TestInstallNamesWhatIsMissing: on a machine without what the tests need, by someone who may not install it, `make test` ends with the packages' names.
 func TestInstallNamesWhatIsMissing(t *testing.T) {
 	bare := t.TempDir()
