@@ -177,3 +177,9 @@ func corrupt(batch []byte) []byte {
 	batch[len(batch)-2] ^= 1
 	return batch
 }
+
+func changed(change func(batch []byte)) []byte {
+	batch := oneBatch()
+	change(batch)
+	return batch
+}

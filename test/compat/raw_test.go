@@ -129,6 +129,14 @@ func rawCases(id [16]byte) []rawCase {
 		{"unknown partition", id, 7, oneBatch(), kerr.UnknownTopicOrPartition.Code},
 		{"no records", id, 0, []byte{}, kerr.InvalidRecord.Code},
 		{"corrupt batch", id, 0, corrupt(oneBatch()), kerr.CorruptMessage.Code},
+		{"magic 1", id, 0, changed(func(b []byte) { b[16] = 1 }), kerr.InvalidRecord.Code},
+		{"magic 77", id, 0, changed(func(b []byte) { b[16] = 77 }), kerr.CorruptMessage.Code},
+		{"half a batch", id, 0, oneBatch()[:40], kerr.InvalidRecord.Code},
+		{"all but its last byte", id, 0, oneBatch()[:len(oneBatch())-1], kerr.InvalidRecord.Code},
+		{"a length of 1 GiB", id, 0, changed(func(b []byte) { copy(b[8:], "\x3f\xff\xff\xff") }), kerr.InvalidRecord.Code},
+		{"a negative length", id, 0, changed(func(b []byte) { copy(b[8:], "\xff\xff\xff\xff") }), kerr.CorruptMessage.Code},
+		{"zeros", id, 0, make([]byte, 1000), kerr.CorruptMessage.Code},
+		{"two batches", id, 0, append(oneBatch(), oneBatch()...), kerr.InvalidRecord.Code},
 	} {
 		cases = append(cases, rawCase{"produce: " + c.name, rawProduce(c.id, c.part, c.data), produceCode, c.want})
 	}
