@@ -62,6 +62,11 @@ func TestDamagedObjectIsParkedAndReported(t *testing.T) {
 			if !slices.ContainsFunc(w.coordinates(t), func(c rpc.Coordinate) bool { return c.Object.Key(clusterName) == key && !c.Stamped }) {
 				t.Error("what is damaged was skipped")
 			}
+			for _, c := range w.coordinates(t) {
+				if !c.Stamped && c.Object.Key(clusterName) != key {
+					t.Errorf("object %s, with nothing wrong, waits for the damaged one", c.Object)
+				}
+			}
 			r, err := objectverify.New(objectverify.Config{Cluster: clusterName, Metadata: w.direct, Bucket: w.bucket}).Run(t.Context())
 			if err != nil || r.Findings != 1 || r.First[0].Key != key {
 				t.Errorf("more than %s is wrong: %v, %+v", key, err, r)

@@ -55,7 +55,16 @@ func (m *Machine) failWork(c *FailWork) FailResult {
 		result.Response.Attempts = int32(min(f.failures, 1<<30))
 		return result
 	}
+	if l.class == classCommits {
+		m.splitGroup(&l, damaged, cause, &c.Policy)
+	}
+	blameless := m.blameless(&l, damaged)
 	m.eachTask(&l, func(class workClass, subject []byte, t *task) {
+		if blameless[string(subject)] {
+			t.attempts--
+			m.schedule(class, subject, t, m.now, rpc.WorkWaiting)
+			return
+		}
 		t.cause, t.damaged = cause, damaged
 		m.rest(class, subject, t, &c.Policy, false)
 		result.Response.Parked = result.Response.Parked || t.state == rpc.WorkParked

@@ -158,7 +158,13 @@ func (m *Machine) grantRuns(c *GrantWork) (l lease, ok bool) {
 		if len(l.runs) > 0 && u.merge.attempts > 0 {
 			continue
 		}
-		run, size, found := m.chooseRun(tp, u, &c.Policy, maxBytes)
+		run, size, found := leasedRun{}, int64(0), false
+		if len(u.merge.damaged) > 0 { // what stopped the last attempt is left out while there is something else
+			run, size, found = m.chooseRun(tp, u, &c.Policy, maxBytes, u.merge.damaged)
+		}
+		if !found {
+			run, size, found = m.chooseRun(tp, u, &c.Policy, maxBytes, nil)
+		}
 		if !found {
 			m.settle(classRun, e.subject, &u.merge)
 			continue
@@ -178,8 +184,8 @@ func (m *Machine) grantRuns(c *GrantWork) (l lease, ok bool) {
 }
 
 // chooseRun picks the coordinates that are merged next: of the lowest level that has enough, and whatever lower ones lie between them. It looks at
-// these levels only, from where they start.
-func (m *Machine) chooseRun(tp kafka.TopicIDPartition, u *upkeep, policy *WorkPolicy, maxBytes int64) (best leasedRun, bestBytes int64, ok bool) {
+// these levels only, from where they start. A run has no coordinates of the objects to leave out.
+func (m *Machine) chooseRun(tp kafka.TopicIDPartition, u *upkeep, policy *WorkPolicy, maxBytes int64, leaveOut []kafka.ObjectID) (best leasedRun, bestBytes int64, ok bool) {
 	level := u.fullLevel(policy)
 	if level == 0 {
 		return best, 0, false
@@ -204,14 +210,15 @@ func (m *Machine) chooseRun(tp kafka.TopicIDPartition, u *upkeep, policy *WorkPo
 	}
 	scanCoordinates(m.tx, tp, max(from, p.value.LogStartOffset), func(c coordinate) bool {
 		looked++
-		if c.level == levelCommitted || c.level > level {
+		others := c.level == levelCommitted || c.level > level
+		if _, seen := firsts[c.level]; !seen && !others {
+			firsts[c.level] = c.BaseOffset
+		}
+		if others || slices.Contains(leaveOut, c.Object) {
 			if keep() {
 				return false
 			}
 			return looked < 2*policy.MergeCoordinates
-		}
-		if _, seen := firsts[c.level]; !seen {
-			firsts[c.level] = c.BaseOffset
 		}
 		if run.coordinates > 0 && (bytes+int64(c.Bytes) > maxBytes || run.coordinates >= policy.MergeCoordinates || c.BaseOffset != run.last+1) {
 			if keep() {
@@ -231,6 +238,9 @@ func (m *Machine) chooseRun(tp kafka.TopicIDPartition, u *upkeep, policy *WorkPo
 		if first, seen := firsts[u.runs[i].level]; seen {
 			u.runs[i].start = max(u.runs[i].start, first) // nothing of this level lies before
 		}
+	}
+	if best.coordinates == 0 && len(leaveOut) > 0 {
+		return best, 0, false
 	}
 	if best.coordinates == 0 {
 		for i := range u.runs {

@@ -271,7 +271,15 @@ func (m *model) failWork(t *rapid.T, apply applyFunc) {
 		}
 		return
 	}
-	r := apply(&FailWork{Holder: l.holder, Cause: "damage", Policy: modelPolicy}, now).(FailResult)
+	fail := &FailWork{Holder: l.holder, Cause: "damage", Policy: modelPolicy}
+	for _, run := range workRuns(l.work) {
+		for _, c := range run.Coordinates {
+			if rapid.IntRange(0, 3).Draw(t, "damaged") == 0 {
+				fail.Damaged = append(fail.Damaged, c.Object)
+			}
+		}
+	}
+	r := apply(fail, now).(FailResult)
 	if m.valid(l, now) != (r.Err == nil) {
 		t.Fatalf("failed: %+v", r)
 	}
