@@ -217,7 +217,11 @@ func TestDeleteTopics(t *testing.T) {
 		{Topic: kmsg.StringPtr("c")}, {TopicID: created.Topics[2].TopicID}, {Topic: kmsg.StringPtr("c"), TopicID: [16]byte{1}},
 	}
 	resp := ask[*kmsg.DeleteTopicsResponse](r, req)
-	for i, want := range []*kerr.Error{nil, nil, kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InvalidRequest, kerr.InvalidRequest, kerr.InvalidRequest, kerr.InvalidRequest} {
+	wants := []*kerr.Error{nil, nil, kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InvalidRequest, kerr.InvalidRequest, kerr.InvalidRequest}
+	if len(resp.Topics) != len(wants) { // c is answered once
+		t.Fatalf("%d answers, want %d", len(resp.Topics), len(wants))
+	}
+	for i, want := range wants {
 		wantCode(t, fmt.Sprint("deletion ", i), resp.Topics[i].ErrorCode, want)
 	}
 	if str(resp.Topics[1].Topic) != "b" {
@@ -229,6 +233,29 @@ func TestDeleteTopics(t *testing.T) {
 	old := kmsg.NewPtrDeleteTopicsRequest()
 	old.Version, old.TopicNames = 5, []string{"c"}
 	wantCode(t, "by name", ask[*kmsg.DeleteTopicsResponse](r, old).Topics[0].ErrorCode, nil)
+}
+
+// What is named twice is refused, once, whether it exists or not; what is named once is deleted all the same.
+func TestDeleteTopicsNamedTwice(t *testing.T) {
+	r := newRig(t)
+	created := r.create(false, newTopic("a", 1, 1), newTopic("b", 1, 1), newTopic("c", 1, 1))
+	req := kmsg.NewPtrDeleteTopicsRequest()
+	req.Version = 6
+	gone, a, b, c := kmsg.DeleteTopicsRequestTopic{Topic: kmsg.StringPtr("gone")}, kmsg.DeleteTopicsRequestTopic{Topic: kmsg.StringPtr("a")},
+		kmsg.DeleteTopicsRequestTopic{TopicID: created.Topics[1].TopicID}, kmsg.DeleteTopicsRequestTopic{Topic: kmsg.StringPtr("c")}
+	unknown := kmsg.DeleteTopicsRequestTopic{TopicID: [16]byte{99}}
+	req.Topics = []kmsg.DeleteTopicsRequestTopic{gone, a, unknown, gone, gone, b, c, a, unknown, b}
+	var got []string
+	for _, rt := range ask[*kmsg.DeleteTopicsResponse](r, req).Topics {
+		got = append(got, fmt.Sprint(str(rt.Topic), " ", rt.ErrorCode))
+	}
+	twice := fmt.Sprint(" ", kerr.InvalidRequest.Code)
+	if want := []string{"gone" + twice, "a" + twice, "<none>" + twice, "<none>" + twice, "c 0"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if names := topicNames(r); !slices.Equal(names, []string{"a", "b"}) {
+		t.Errorf("left: %v", names)
+	}
 }
 
 func topicNames(r *rig) (names []string) {

@@ -27,7 +27,8 @@ func (c *Controller) deleteTopics(ctx context.Context, req *kmsg.DeleteTopicsReq
 	for _, t := range req.Topics {
 		deletions = append(deletions, deletion{name: t.Topic, id: t.TopicID})
 	}
-	if err := c.read(ctx, func(r statestore.Reader) { resolveDeletions(r, deletions) }); err != nil {
+	deletions = refuseNamedTwice(deletions)
+	if err := c.read(ctx, func(r statestore.Reader) { deletions = resolveDeletions(r, deletions) }); err != nil {
 		return nil, noOffset, err
 	}
 	offset, err := c.proposeDeletions(ctx, deletions)
@@ -43,37 +44,69 @@ func (c *Controller) deleteTopics(ctx context.Context, req *kmsg.DeleteTopicsReq
 	return resp, offset, nil
 }
 
-// resolveDeletions finds ids and names.
-func resolveDeletions(r statestore.Reader, deletions []deletion) {
-	seen := map[kafka.TopicID]int{}
-	for i := range deletions {
-		d := &deletions[i]
-		switch {
-		case d.name != nil && !d.id.IsZero():
-			d.err = refuse(kerr.InvalidRequest, "You may not specify both topic name and topic id.")
-		case d.name != nil:
-			if t, ok := state.TopicByName(r, *d.name); ok {
-				d.id = t.ID
-			} else {
-				d.err = refuse(kerr.UnknownTopicOrPartition, "%s", kerr.UnknownTopicOrPartition.Description)
+// refuseNamedTwice leaves each name and each id once; what was named twice is refused, whether it exists or not.
+func refuseNamedTwice(deletions []deletion) []deletion {
+	type key struct {
+		name string
+		id   kafka.TopicID
+	}
+	first := map[key]int{}
+	once := make([]deletion, 0, len(deletions))
+	for _, d := range deletions {
+		if d.name != nil == d.id.IsZero() { // either a name or an id
+			k := key{id: d.id}
+			if d.name != nil {
+				k.name = *d.name
 			}
-		case d.id.IsZero():
-			d.err = refuse(kerr.InvalidRequest, "Neither topic name nor id were specified.")
-		default:
-			if t, ok := state.TopicByID(r, d.id); ok {
-				d.name = &t.Name
-			} else {
-				d.err = refuse(kerr.UnknownTopicID, "%s", kerr.UnknownTopicID.Description)
+			if at, twice := first[k]; twice {
+				once[at].err = refuse(kerr.InvalidRequest, "Duplicate topic name or id.")
+				continue
 			}
+			first[k] = len(once)
 		}
-		if d.err.Err != nil {
-			continue
+		once = append(once, d)
+	}
+	return once
+}
+
+// resolveDeletions finds ids and names. A topic that is named by both, in two places, is refused, and answered once.
+func resolveDeletions(r statestore.Reader, deletions []deletion) []deletion {
+	first := map[kafka.TopicID]int{}
+	once := make([]deletion, 0, len(deletions))
+	for _, d := range deletions {
+		if d.err.Err == nil {
+			d.resolve(r)
 		}
-		if first, twice := seen[d.id]; twice {
-			d.err = refuse(kerr.InvalidRequest, "Duplicate topic name or id.")
-			deletions[first].err = d.err
+		if d.err.Err == nil {
+			if at, twice := first[d.id]; twice {
+				once[at].err = refuse(kerr.InvalidRequest, "The provided topic name maps to an ID that was already supplied.")
+				continue
+			}
+			first[d.id] = len(once)
 		}
-		seen[d.id] = i
+		once = append(once, d)
+	}
+	return once
+}
+
+func (d *deletion) resolve(r statestore.Reader) {
+	switch {
+	case d.name != nil && !d.id.IsZero():
+		d.err = refuse(kerr.InvalidRequest, "You may not specify both topic name and topic id.")
+	case d.name != nil:
+		if t, ok := state.TopicByName(r, *d.name); ok {
+			d.id = t.ID
+		} else {
+			d.err = refuse(kerr.UnknownTopicOrPartition, "%s", kerr.UnknownTopicOrPartition.Description)
+		}
+	case d.id.IsZero():
+		d.err = refuse(kerr.InvalidRequest, "Neither topic name nor id were specified.")
+	default:
+		if t, ok := state.TopicByID(r, d.id); ok {
+			d.name = &t.Name
+		} else {
+			d.err = refuse(kerr.UnknownTopicID, "%s", kerr.UnknownTopicID.Description)
+		}
 	}
 }
 
