@@ -190,7 +190,10 @@ func str(s *string) string {
 func TestCreateManyTopics(t *testing.T) {
 	r := newRig(t)
 	resp := r.create(false, newTopic("a", 1, 1), newTopic("twice", 1, 1), newTopic("b c", 1, 1), newTopic("twice", 1, 1))
-	for i, want := range []*kerr.Error{nil, kerr.InvalidRequest, kerr.InvalidTopicException, kerr.InvalidRequest} {
+	if len(resp.Topics) != 3 { // each name is answered once
+		t.Errorf("%d answers, want 3", len(resp.Topics))
+	}
+	for i, want := range []*kerr.Error{nil, kerr.InvalidRequest, kerr.InvalidTopicException} {
 		wantCode(t, resp.Topics[i].Topic, resp.Topics[i].ErrorCode, want)
 	}
 	resp = r.create(false, newTopic("p", 6000, 1), newTopic("q", 6000, 1), newTopic(".", 1, 1))
@@ -286,6 +289,11 @@ func TestCreatePartitions(t *testing.T) {
 	wantCode(t, "absurd", grow("a", 1<<31-1, false).ErrorCode, kerr.InvalidPartitions)
 	wantCode(t, "unknown", grow("b", 4, false).ErrorCode, kerr.UnknownTopicOrPartition)
 	wantCode(t, "assignments", grow("a", 6, false, 1).ErrorCode, kerr.InvalidReplicaAssignment)
+	twice := kmsg.NewPtrCreatePartitionsRequest()
+	twice.Version, twice.Topics = 3, []kmsg.CreatePartitionsRequestTopic{{Topic: "a", Count: 5}, {Topic: "a", Count: 6}}
+	if resp := ask[*kmsg.CreatePartitionsResponse](r, twice); len(resp.Topics) != 1 || resp.Topics[0].ErrorCode != kerr.InvalidRequest.Code {
+		t.Errorf("named twice: %+v", resp.Topics)
+	}
 	if a, _ := r.follower.Image().TopicByName("a"); len(a.Coordinators) != 4 {
 		t.Errorf("%d partitions, want 4", len(a.Coordinators))
 	}

@@ -19,16 +19,13 @@ type growth struct {
 
 // createPartitions answers CreatePartitions v0-3.
 func (c *Controller) createPartitions(ctx context.Context, req *kmsg.CreatePartitionsRequest) (*kmsg.CreatePartitionsResponse, int64, error) {
-	growths := make([]growth, len(req.Topics))
+	asked, named := onceByName(req.Topics, func(t *kmsg.CreatePartitionsRequestTopic) string { return t.Topic })
+	growths := make([]growth, len(asked))
 	if err := c.read(ctx, func(r statestore.Reader) {
 		brokers := state.Brokers(r)
-		named := map[string]int{}
-		for i := range req.Topics {
-			named[req.Topics[i].Topic]++
-		}
-		for i := range req.Topics {
-			if growths[i].err = duplicateName(named[req.Topics[i].Topic]); growths[i].err.Err == nil {
-				growths[i] = c.growth(r, &req.Topics[i], brokers)
+		for i := range asked {
+			if growths[i].err = duplicateName(named[asked[i].Topic]); growths[i].err.Err == nil {
+				growths[i] = c.growth(r, &asked[i], brokers)
 			}
 		}
 	}); err != nil {
@@ -44,7 +41,7 @@ func (c *Controller) createPartitions(ctx context.Context, req *kmsg.CreateParti
 	resp := req.ResponseKind().(*kmsg.CreatePartitionsResponse)
 	for i, g := range growths {
 		rt := kmsg.NewCreatePartitionsResponseTopic()
-		rt.Topic, rt.ErrorCode, rt.ErrorMessage = req.Topics[i].Topic, code(g.err), message(g.err)
+		rt.Topic, rt.ErrorCode, rt.ErrorMessage = asked[i].Topic, code(g.err), message(g.err)
 		resp.Topics = append(resp.Topics, rt)
 	}
 	return resp, offset, nil

@@ -42,17 +42,14 @@ func (c *Controller) createTopics(ctx context.Context, req *kmsg.CreateTopicsReq
 	}); err != nil {
 		return nil, noOffset, err
 	}
-	named := map[string]int{}
-	for i := range req.Topics {
-		named[req.Topics[i].Topic]++
-	}
-	creations := make([]creation, len(req.Topics))
+	asked, named := onceByName(req.Topics, func(t *kmsg.CreateTopicsRequestTopic) string { return t.Topic })
+	creations := make([]creation, len(asked))
 	total := int64(0)
-	for i := range req.Topics {
-		if creations[i].err = duplicateName(named[req.Topics[i].Topic]); creations[i].err.Err != nil {
+	for i := range asked {
+		if creations[i].err = duplicateName(named[asked[i].Topic]); creations[i].err.Err != nil {
 			continue
 		}
-		creations[i] = c.newTopic(&req.Topics[i], brokers, clusterimage.Lookup(defaults))
+		creations[i] = c.newTopic(&asked[i], brokers, clusterimage.Lookup(defaults))
 		total += int64(creations[i].topic.Partitions)
 	}
 	if total > int64(c.cfg.MaxPartitionsPerCreate) {
@@ -73,9 +70,21 @@ func (c *Controller) createTopics(ctx context.Context, req *kmsg.CreateTopicsReq
 	}
 	resp := req.ResponseKind().(*kmsg.CreateTopicsResponse)
 	for i := range creations {
-		resp.Topics = append(resp.Topics, createdTopic(&req.Topics[i], &creations[i], defaults, req.ValidateOnly))
+		resp.Topics = append(resp.Topics, createdTopic(&asked[i], &creations[i], defaults, req.ValidateOnly))
 	}
 	return resp, offset, nil
+}
+
+// onceByName leaves the first topic of each name, since Kafka answers each name once, and counts how often each was given.
+func onceByName[T any](all []T, name func(*T) string) (once []T, times map[string]int) {
+	times = make(map[string]int, len(all))
+	for i := range all {
+		n := name(&all[i])
+		if times[n]++; times[n] == 1 {
+			once = append(once, all[i])
+		}
+	}
+	return once, times
 }
 
 func duplicateName(times int) state.Error {
