@@ -293,14 +293,16 @@ func validateSettings(typ int8, name string, settings []topics.Setting, defaults
 	}
 	own := clusterimage.Lookup(&topics.ConfigResource{Settings: settings})
 	var err error
+	kerror := kerr.InvalidConfig
 	if typ == topics.ConfigTopic {
 		err = configs.ValidateTopic(names, own, defaults)
 	} else {
 		err = configs.ValidateBroker(names, own, name == "")
+		kerror = kerr.InvalidRequest // Kafka's code for whatever is wrong with a broker's setting (KAFKA-13609)
 	}
 	var why *configs.Invalid
 	if errors.As(err, &why) {
-		return refuse(kerr.InvalidConfig, "%s", why.Reason)
+		return refuse(kerror, "%s", why.Reason)
 	}
 	return state.Error{}
 }
