@@ -10,14 +10,12 @@ import (
 	"github.com/inkwell-project/inkwell/listener"
 )
 
-// CreateTopics v2-7, DeleteTopics v1-6, CreatePartitions v0-3, AlterConfigs v0-2 and IncrementalAlterConfigs v0-1 are the Controller's. The
-// answer leaves when this broker's own image shows the change.
+// CreateTopics v2-7, DeleteTopics v1-6 and CreatePartitions v0-3 are the Controller's. The answer leaves when this broker's own image shows
+// the change.
 var (
 	_ = registerCall(kmsg.CreateTopics, 2, 7, (*Handlers).createTopics)
 	_ = registerCall(kmsg.DeleteTopics, 1, 6, (*Handlers).deleteTopics)
 	_ = registerCall(kmsg.CreatePartitions, 0, 3, (*Handlers).createPartitions)
-	_ = registerCall(kmsg.AlterConfigs, 0, 2, (*Handlers).alterConfigs)
-	_ = registerCall(kmsg.IncrementalAlterConfigs, 0, 1, (*Handlers).incrementalAlterConfigs)
 )
 
 func (h *Handlers) createTopics(ctx context.Context, r *listener.Request, req *kmsg.CreateTopicsRequest) kmsg.Response {
@@ -72,34 +70,6 @@ func (h *Handlers) createPartitions(ctx context.Context, r *listener.Request, re
 	})
 	for _, t := range resp.(*kmsg.CreatePartitionsResponse).Topics {
 		h.refusedCode(r, t.ErrorCode, t.ErrorMessage, "topic", limitedlog.Capped(t.Topic))
-	}
-	return resp
-}
-
-func (h *Handlers) alterConfigs(ctx context.Context, r *listener.Request, req *kmsg.AlterConfigsRequest) kmsg.Response {
-	resp := h.forward(ctx, r, toController, req, 0, func(resp kmsg.Response, code int16) {
-		for _, res := range req.Resources {
-			rr := kmsg.NewAlterConfigsResponseResource()
-			rr.ResourceType, rr.ResourceName, rr.ErrorCode = res.ResourceType, res.ResourceName, code
-			resp.(*kmsg.AlterConfigsResponse).Resources = append(resp.(*kmsg.AlterConfigsResponse).Resources, rr)
-		}
-	})
-	for _, res := range resp.(*kmsg.AlterConfigsResponse).Resources {
-		h.refusedCode(r, res.ErrorCode, res.ErrorMessage, "resource", limitedlog.Capped(res.ResourceName))
-	}
-	return resp
-}
-
-func (h *Handlers) incrementalAlterConfigs(ctx context.Context, r *listener.Request, req *kmsg.IncrementalAlterConfigsRequest) kmsg.Response {
-	resp := h.forward(ctx, r, toController, req, 0, func(resp kmsg.Response, code int16) {
-		for _, res := range req.Resources {
-			rr := kmsg.NewIncrementalAlterConfigsResponseResource()
-			rr.ResourceType, rr.ResourceName, rr.ErrorCode = res.ResourceType, res.ResourceName, code
-			resp.(*kmsg.IncrementalAlterConfigsResponse).Resources = append(resp.(*kmsg.IncrementalAlterConfigsResponse).Resources, rr)
-		}
-	})
-	for _, res := range resp.(*kmsg.IncrementalAlterConfigsResponse).Resources {
-		h.refusedCode(r, res.ErrorCode, res.ErrorMessage, "resource", limitedlog.Capped(res.ResourceName))
 	}
 	return resp
 }
