@@ -90,6 +90,8 @@ func validateHeader(b Batch, l *Limits) error {
 		return fmt.Errorf("%w: clients may not write control records", kerr.InvalidRecord)
 	case b.ProducerID() > NoProducerID && b.BaseSequence() < 0:
 		return fmt.Errorf("%w: sequence number %d in a record batch of producer %d", kerr.InvalidRecord, b.BaseSequence(), b.ProducerID())
+	case b.ProducerID() > NoProducerID && b.ProducerEpoch() < 0: // Kafka takes -1 of a producer that the partition does not know, and never again
+		return fmt.Errorf("%w: epoch %d in a record batch of producer %d", kerr.InvalidProducerEpoch, b.ProducerEpoch(), b.ProducerID())
 	}
 	return nil
 }

@@ -102,6 +102,8 @@ func TestMistakes(t *testing.T) {
 		{name: "not lz4", records: seal(func(b recordbatch.Batch) { b[22] |= 3 }), want: kerr.UnknownServerError},
 		{name: "control", records: build(func(s *recordbatchtest.Spec) { s.Control = true }), want: kerr.InvalidRecord},
 		{name: "no sequence", records: build(func(s *recordbatchtest.Spec) { s.Producer = &recordbatchtest.Producer{ID: 4, Epoch: 0, Sequence: -1} }), want: kerr.InvalidRecord},
+		{name: "no epoch", records: build(func(s *recordbatchtest.Spec) { s.Producer = &recordbatchtest.Producer{ID: 4, Epoch: -1, Sequence: 0} }), want: kerr.InvalidProducerEpoch},
+		{name: "neither", records: build(func(s *recordbatchtest.Spec) { s.Producer = &recordbatchtest.Producer{ID: 4, Epoch: -1, Sequence: -1} }), want: kerr.InvalidRecord},
 		{name: "offset delta", records: seal(func(b recordbatch.Batch) { put32(b, 23, 1) }), want: kerr.InvalidRecord},
 		{name: "no records", records: build(func(s *recordbatchtest.Spec) { s.Records = nil }), want: kerr.InvalidRecord},
 		{name: "count too low", records: seal(func(b recordbatch.Batch) { put32(b, 23, 1); put32(b, 57, 2) }), want: kerr.InvalidRecord},
