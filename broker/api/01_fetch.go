@@ -89,7 +89,7 @@ func (h *Handlers) resolveFetch(r *listener.Request, req *kmsg.FetchRequest, par
 		switch {
 		case code != 0:
 			a.ErrorCode = code
-		case leaderEpochError(asked.leaderEpoch) != 0:
+		case leaderEpochError(max(asked.leaderEpoch, noLeaderEpoch)) != 0:
 			a.ErrorCode = leaderEpochError(asked.leaderEpoch)
 		case nearer != nil:
 			a.PreferredReadReplica = nearer.broker(topic.ID, asked.key.partition)

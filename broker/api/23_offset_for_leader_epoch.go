@@ -13,6 +13,8 @@ import (
 // OffsetForLeaderEpoch v2-4. A diskless partition has one leader epoch for ever (kafka.LeaderEpoch), which ends at the high watermark.
 var _ = registerCall(kmsg.OffsetForLeaderEpoch, 2, 4, (*Handlers).offsetForLeaderEpoch)
 
+const noLeaderEpoch = -1
+
 func (h *Handlers) offsetForLeaderEpoch(ctx context.Context, r *listener.Request, req *kmsg.OffsetForLeaderEpochRequest) kmsg.Response {
 	out := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
 	image := h.cfg.Image()
@@ -42,10 +44,11 @@ func (h *Handlers) offsetForLeaderEpoch(ctx context.Context, r *listener.Request
 	return out
 }
 
-// leaderEpochError compares the leader epoch that a client believes in with the one that there is; -1 means that the client does not say.
+// leaderEpochError compares the leader epoch that a client believes in with the one that there is; -1 means that the client does not say. A Fetch need not say with any
+// negative number, as in Kafka.
 func leaderEpochError(current int32) int16 {
 	switch {
-	case current < 0 || current == kafka.LeaderEpoch:
+	case current == noLeaderEpoch || current == kafka.LeaderEpoch:
 		return 0
 	case current < kafka.LeaderEpoch:
 		return kerr.FencedLeaderEpoch.Code

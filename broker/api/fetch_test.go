@@ -140,6 +140,8 @@ func TestFetchErrorsStayWithTheirPartitionAndAreToldAtOnce(t *testing.T) {
 	req = fetchRequest(12, 0)
 	req.Topics[0].Partitions[0].CurrentLeaderEpoch = 3
 	wantCode(t, "a leader epoch to come", toldBy(ask[*kmsg.FetchResponse](w, 12, req))[0].Code, kerr.UnknownLeaderEpoch)
+	req.Topics[0].Partitions[0].CurrentLeaderEpoch, req.MaxWaitMillis = -2, 0
+	wantCode(t, "a leader epoch below none, which is none here alone", toldBy(ask[*kmsg.FetchResponse](w, 12, req))[0].Code, nil)
 }
 
 func TestFetchErrorsOfTheCache(t *testing.T) {

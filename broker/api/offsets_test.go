@@ -70,6 +70,9 @@ func TestListOffsetsErrors(t *testing.T) {
 		return ListedOffset{Offset: -1, Timestamp: -1}
 	}
 	req := listOffsetsRequest(10, 10, -9, 10, 10, 10)
+	fenced := listOffsetsRequest(10)
+	fenced.Topics[0].Partitions[0].CurrentLeaderEpoch = -2
+	wantCode(t, "an epoch below none", ask[*kmsg.ListOffsetsResponse](w, 5, fenced).Topics[0].Partitions[0].ErrorCode, kerr.FencedLeaderEpoch)
 	req.Topics[0].Partitions[3].CurrentLeaderEpoch = 5
 	req.Topics[0].Partitions[5].Partition = 5
 	req.Topics[0].Partitions = append(req.Topics[0].Partitions, req.Topics[0].Partitions[5]) // twice
@@ -91,7 +94,7 @@ func TestOffsetForLeaderEpoch(t *testing.T) {
 		gotEpoch                  int32
 		end                       int64
 	}{
-		{0, -1, 0, nil, 0, 49}, {0, 0, 0, nil, 0, 49}, {0, -1, 1, nil, -1, -1}, {0, -1, -1, nil, -1, -1}, {0, 1, 0, kerr.UnknownLeaderEpoch, -1, -1}, {1, -1, 0, kerr.UnknownTopicOrPartition, -1, -1},
+		{0, -1, 0, nil, 0, 49}, {0, 0, 0, nil, 0, 49}, {0, -1, 1, nil, -1, -1}, {0, -1, -1, nil, -1, -1}, {0, 1, 0, kerr.UnknownLeaderEpoch, -1, -1}, {0, -2, 0, kerr.FencedLeaderEpoch, -1, -1}, {1, -1, 0, kerr.UnknownTopicOrPartition, -1, -1},
 	} {
 		req := kmsg.NewPtrOffsetForLeaderEpochRequest()
 		rt := kmsg.NewOffsetForLeaderEpochRequestTopic()
