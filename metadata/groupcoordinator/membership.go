@@ -48,6 +48,9 @@ func (c *Coordinator) joinGroup(ctx context.Context, client rpc.Client, req *kms
 
 // syncGroup answers SyncGroup, versions 0 to 5.
 func (c *Coordinator) syncGroup(ctx context.Context, req *kmsg.SyncGroupRequest) (kmsg.Response, error) {
+	if classic.LacksProtocol(req) {
+		return classic.SyncError(kerr.InconsistentGroupProtocol), nil
+	}
 	if req.Group == "" {
 		return classic.SyncError(kerr.InvalidGroupID), nil
 	}

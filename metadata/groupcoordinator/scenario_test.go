@@ -230,6 +230,9 @@ func (s *story) sync(d *datadriven.TestData, group string, cl *client) {
 	req.Group, req.MemberID, req.InstanceID = group, has(d, "member", cl.memberID), instance(d)
 	req.Generation = int32(has(d, "generation", int(cl.generation)))
 	req.ProtocolType, req.Protocol = kmsg.StringPtr(has(d, "type", "consumer")), kmsg.StringPtr(has(d, "protocol", "range"))
+	if d.HasArg("unnamed") {
+		req.ProtocolType, req.Protocol = nil, nil
+	}
 	for _, pair := range strings.Fields(d.Input) {
 		who, what, _ := strings.Cut(pair, "=")
 		a := kmsg.NewSyncGroupRequestGroupAssignment()

@@ -8,6 +8,11 @@ import (
 // syncNamesProtocol is the version of SyncGroup from which protocol type and name are mandatory.
 const syncNamesProtocol = 5
 
+// LacksProtocol says that a SyncGroup must name the group's protocol, and does not: INCONSISTENT_GROUP_PROTOCOL, whatever the group is.
+func LacksProtocol(req *kmsg.SyncGroupRequest) bool {
+	return req.Version >= syncNamesProtocol && (req.ProtocolType == nil || req.Protocol == nil)
+}
+
 func syncError(code int16) *kmsg.SyncGroupResponse {
 	resp := kmsg.NewPtrSyncGroupResponse()
 	resp.ErrorCode = code
@@ -45,9 +50,6 @@ func (g *Group) Sync(id RequestID, req *kmsg.SyncGroupRequest) {
 
 func (g *Group) validateSync(req *kmsg.SyncGroupRequest) *kerr.Error {
 	differs := func(named *string, current string) bool { return named != nil && current != "" && *named != current }
-	if req.Version >= syncNamesProtocol && (req.ProtocolType == nil || req.Protocol == nil) {
-		return kerr.InconsistentGroupProtocol
-	}
 	if g.state == Empty {
 		return kerr.UnknownMemberID
 	}
