@@ -45,7 +45,7 @@ func runClusterCost(ctx context.Context, args []string) (err error) {
 	var access clusterAccess
 	var file string
 	c := cost{out: os.Stdout}
-	s := settings.New("cluster.cost", costIntro)
+	s := settings.New("cluster cost", costIntro)
 	access.define(s)
 	s.String(&file, "prices", "", "a YAML file with the prices of the store", nil)
 	s.Int(&c.topics, "topics", 50, 0, topics.MaxAccountTopics, "topics that are listed, those that cost most first")

@@ -25,7 +25,7 @@ where it is. Exit code 0: the object is whole. 3: it is damaged. 1: it could not
 func runObjectInspect(ctx context.Context, args []string) (err error) {
 	var store string
 	var batches bool
-	s := settings.New("object.inspect", inspectIntro)
+	s := settings.New("object inspect", inspectIntro)
 	s.String(&store, "store", "", "the object storage, such as s3://BUCKET/PREFIX?region=REGION", nil)
 	s.Bool(&batches, "batches", true, "print each batch; --batches=false still checks them")
 	if err := s.Load(args, os.Environ(), os.Stdout); err != nil {

@@ -43,7 +43,7 @@ func runObjectJobs(ctx context.Context, args []string) (err error) {
 	var access clusterAccess
 	var retry string
 	j := jobs{out: os.Stdout, now: time.Now()}
-	s := settings.New("object.jobs", jobsIntro)
+	s := settings.New("object jobs", jobsIntro)
 	access.define(s)
 	s.Int(&j.items, "items", 100, 0, 1_000_000, "jobs that are listed of each coordinator; all are counted")
 	s.String(&retry, "retry", "", "a kind of jobs whose parked ones are tried again: merge, compact or sweep", func(v string) error {

@@ -47,7 +47,7 @@ func runObjectPurge(ctx context.Context, args []string) (err error) {
 	var timeout time.Duration
 	p := purge{out: os.Stdout}
 	var nodes metadataTLS
-	s := settings.New("object.purge", purgeIntro)
+	s := settings.New("object purge", purgeIntro)
 	s.String(&cluster, "cluster", "", "the cluster whose objects go", nil)
 	s.String(&store, "store", "", "the object storage that its brokers used, such as s3://BUCKET/PREFIX?region=REGION", nil)
 	s.Bool(&p.delete, "delete", false, "delete the objects; without it they are only counted")

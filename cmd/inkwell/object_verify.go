@@ -103,7 +103,7 @@ func runObjectVerify(ctx context.Context, args []string) (err error) {
 	var readers, findings int64
 	var quick bool
 	cfg := objectverify.Config{}
-	s := settings.New("object.verify", verifyIntro)
+	s := settings.New("object verify", verifyIntro)
 	access.define(s)
 	s.String(&store, "store", "", "the object storage that the brokers use, such as s3://BUCKET/PREFIX?region=REGION; with --data its folder of objects unless it is set", nil)
 	s.Int(&readers, "readers", 4, 1, 64, "objects that are read at once")

@@ -55,6 +55,21 @@ func alterCode(r kmsg.Response) int16 {
 	return r.(*kmsg.IncrementalAlterConfigsResponse).Resources[0].ErrorCode
 }
 
+func rawAlterBroker(name, setting, value string) kmsg.Request {
+	r := rawAlter(name).(*kmsg.IncrementalAlterConfigsRequest)
+	resource := &r.Resources[0]
+	resource.ResourceType = kmsg.ConfigResourceTypeBroker
+	resource.Configs[0].Name, resource.Configs[0].Value = setting, kmsg.StringPtr(value)
+	r.ValidateOnly = true
+	return r
+}
+
+func rawAppendBroker(name, setting, value string) kmsg.Request {
+	r := rawAlterBroker(name, setting, value).(*kmsg.IncrementalAlterConfigsRequest)
+	r.Resources[0].Configs[0].Op = kmsg.IncrementalAlterConfigOpAppend
+	return r
+}
+
 func rawFind(group string) kmsg.Request {
 	r := kmsg.NewPtrFindCoordinatorRequest()
 	r.CoordinatorKeys = []string{group}
@@ -83,6 +98,15 @@ func rawJoin(sessionMillis int32) kmsg.Request {
 }
 
 func joinCode(r kmsg.Response) int16 { return r.(*kmsg.JoinGroupResponse).ErrorCode }
+
+// rawSync is of the newest version, which must name the protocol, and does not.
+func rawSync(group string) kmsg.Request {
+	r := kmsg.NewPtrSyncGroupRequest()
+	r.Group, r.MemberID, r.Generation = group, "nobody", 1
+	return r
+}
+
+func syncCode(r kmsg.Response) int16 { return r.(*kmsg.SyncGroupResponse).ErrorCode }
 
 func rawCommit(group, member string, generation int32, id [16]byte) kmsg.Request {
 	r := kmsg.NewPtrOffsetCommitRequest()
@@ -119,6 +143,20 @@ func rawEpoch(name string, current int32) kmsg.Request {
 
 func epochCode(r kmsg.Response) int16 {
 	return r.(*kmsg.OffsetForLeaderEpochResponse).Topics[0].Partitions[0].ErrorCode
+}
+
+func rawList(name string, current int32) kmsg.Request {
+	r := kmsg.NewPtrListOffsetsRequest()
+	r.ReplicaID = -1
+	topic, partition := kmsg.NewListOffsetsRequestTopic(), kmsg.NewListOffsetsRequestTopicPartition()
+	partition.CurrentLeaderEpoch, partition.Timestamp = current, -1
+	topic.Topic, topic.Partitions = name, append(topic.Partitions, partition)
+	r.Topics = append(r.Topics, topic)
+	return r
+}
+
+func listCode(r kmsg.Response) int16 {
+	return r.(*kmsg.ListOffsetsResponse).Topics[0].Partitions[0].ErrorCode
 }
 
 func rawFetch(id [16]byte, partition int32, offset int64, epoch int32) *kmsg.FetchRequest {
@@ -167,10 +205,26 @@ func oneBatch() []byte {
 	rec.Length = int32(len(body) - 1) // the length itself took one byte
 	b := kmsg.RecordBatch{PartitionLeaderEpoch: -1, Magic: 2, FirstTimestamp: firstTime, MaxTimestamp: firstTime, ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1, NumRecords: 1, Records: rec.AppendTo(nil)}
 	raw := b.AppendTo(nil)
-	const lengthAt, crcAt, crcFrom = 8, 17, 21
+	const lengthAt = 8
 	binary.BigEndian.PutUint32(raw[lengthAt:], uint32(len(raw)-lengthAt-4))
-	binary.BigEndian.PutUint32(raw[crcAt:], crc32.Checksum(raw[crcFrom:], crc32.MakeTable(crc32.Castagnoli)))
-	return raw
+	return summed(raw)
+}
+
+// summed sets a batch's CRC.
+func summed(batch []byte) []byte {
+	const crcAt, crcFrom = 17, 21
+	binary.BigEndian.PutUint32(batch[crcAt:], crc32.Checksum(batch[crcFrom:], crc32.MakeTable(crc32.Castagnoli)))
+	return batch
+}
+
+// idempotent is a batch of one record with a producer.
+func idempotent(id int64, epoch int16, sequence int32) []byte {
+	batch := oneBatch()
+	const idAt, epochAt, sequenceAt = 43, 51, 53
+	binary.BigEndian.PutUint64(batch[idAt:], uint64(id))
+	binary.BigEndian.PutUint16(batch[epochAt:], uint16(epoch))
+	binary.BigEndian.PutUint32(batch[sequenceAt:], uint32(sequence))
+	return summed(batch)
 }
 
 func corrupt(batch []byte) []byte {

@@ -100,7 +100,18 @@ func rawCases(id [16]byte) []rawCase {
 		{"join with a session that is too short", rawJoin(1_000), joinCode, kerr.InvalidSessionTimeout.Code},
 		{"join without a member id", rawJoin(10_000), joinCode, kerr.MemberIDRequired.Code},
 		{"commit by a member of a group that is not there", rawCommit("raw-group", "m", 3, id), commitCode, kerr.GroupIDNotFound.Code},
+		{"sync without a protocol, of a group that is not there", rawSync("raw-group"), syncCode, kerr.InconsistentGroupProtocol.Code},
+		{"sync without a protocol, of no group", rawSync(""), syncCode, kerr.InconsistentGroupProtocol.Code},
 		{"leader epoch from the future", rawEpoch("raw", 99), epochCode, kerr.UnknownLeaderEpoch.Code},
+		{"leader epoch below none", rawEpoch("raw", -2), epochCode, kerr.FencedLeaderEpoch.Code},
+		{"list offsets: leader epoch below none", rawList("raw", -2), listCode, kerr.FencedLeaderEpoch.Code},
+		{"alter a setting of this broker that cannot be", rawAlterBroker("1", "num.partitions", "5"), alterCode, kerr.InvalidRequest.Code},
+		{"alter a setting of this broker to nonsense", rawAlterBroker("1", "max.connections", "many"), alterCode, kerr.InvalidRequest.Code},
+		{"alter a setting of all brokers that is a broker's own", rawAlterBroker("", "ssl.keystore.password", "x"), alterCode, kerr.InvalidRequest.Code},
+		{"alter another broker", rawAlterBroker("2", "max.connections", "5"), alterCode, kerr.InvalidRequest.Code},
+		{"alter a broker whose id is no number", rawAlterBroker("one", "max.connections", "5"), alterCode, kerr.InvalidRequest.Code},
+		{"alter an unknown setting of this broker", rawAlterBroker("1", "nothing.of.ours", "5"), alterCode, 0},
+		{"append to a setting of this broker that is no list", rawAppendBroker("1", "max.connections", "5"), alterCode, kerr.InvalidConfig.Code},
 	}
 	for _, c := range []struct {
 		name      string
@@ -115,6 +126,7 @@ func rawCases(id [16]byte) []rawCase {
 		{"offset past the end", id, 0, 5, -1, kerr.OffsetOutOfRange.Code},
 		{"negative offset", id, 0, -5, -1, kerr.OffsetOutOfRange.Code},
 		{"leader epoch from the future", id, 0, 0, 99, kerr.UnknownLeaderEpoch.Code},
+		{"leader epoch below none", id, 0, 0, -2, kerr.FencedLeaderEpoch.Code},
 	} {
 		cases = append(cases, rawCase{"fetch: " + c.name, rawFetch(c.id, c.partition, c.offset, c.epoch), fetchCode, c.want})
 	}
@@ -137,6 +149,11 @@ func rawCases(id [16]byte) []rawCase {
 		{"a negative length", id, 0, changed(func(b []byte) { copy(b[8:], "\xff\xff\xff\xff") }), kerr.CorruptMessage.Code},
 		{"zeros", id, 0, make([]byte, 1000), kerr.CorruptMessage.Code},
 		{"two batches", id, 0, append(oneBatch(), oneBatch()...), kerr.InvalidRecord.Code},
+		{"a producer without an epoch, not seen before", id, 0, idempotent(71, -1, 0), 0},
+		{"a producer without an epoch and a sequence", id, 0, idempotent(72, -1, -1), kerr.InvalidRecord.Code},
+		{"a producer with an epoch", id, 0, idempotent(73, 0, 0), 0},
+		{"a producer that loses its epoch", id, 0, idempotent(73, -1, 1), kerr.InvalidProducerEpoch.Code},
+		{"a producer that loses its epoch and its sequence", id, 0, idempotent(73, -1, -1), kerr.InvalidRecord.Code},
 	} {
 		cases = append(cases, rawCase{"produce: " + c.name, rawProduce(c.id, c.part, c.data), produceCode, c.want})
 	}

@@ -106,6 +106,12 @@ func TestHelpEndsWell(t *testing.T) {
 			wantWords(t, string(out), "(default ./data)", "(default 127.0.0.1:9092)", "(default 127.0.0.1:8080)")
 		}
 	}
+	for _, command := range []string{"cluster cost", "metadata nodes", "metadata features", "object inspect", "object jobs", "object purge", "object verify"} {
+		out, err := exec.CommandContext(t.Context(), binary(t), append(strings.Fields(command), "--help")...).CombinedOutput()
+		if err != nil || !strings.HasPrefix(string(out), "inkwell "+command+"\n") {
+			t.Errorf("inkwell %s --help: %v\n%.200s", command, err, out)
+		}
+	}
 	out, err := exec.CommandContext(t.Context(), binary(t), "--version").CombinedOutput()
 	if err != nil || len(out) == 0 {
 		t.Errorf("inkwell --version: %v\n%s", err, out)

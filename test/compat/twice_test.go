@@ -1,0 +1,287 @@
+package compat
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// TestNamedTwice names a topic, partition or group twice in one request: each API answers in its own way how often, and with what.
+func TestNamedTwice(t *testing.T) {
+	for _, sys := range systems {
+		t.Run(sys.name, func(t *testing.T) {
+			client, err := kgo.NewClient(kgo.SeedBrokers(sys.bootstrap()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			ids := map[string][16]byte{}
+			for _, name := range []string{"twice", "twice-produced", "twice-deleted"} {
+				ids[name] = createRaw(t, client, name)
+			}
+			for _, c := range twiceCases(ids) {
+				t.Run(c.name, func(t *testing.T) {
+					ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+					defer cancel()
+					response, err := client.Broker(1).Request(ctx, c.request)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got := c.answer(response); got != c.want {
+						t.Errorf("%s, want %s", got, c.want)
+					}
+				})
+			}
+		})
+	}
+}
+
+type twiceCase struct {
+	name    string
+	request kmsg.Request
+	answer  func(kmsg.Response) string
+	want    string
+}
+
+// codes is how the answers of a test read: a code for each.
+type codes []string
+
+func (c *codes) add(code int16, more ...any) {
+	name := "NONE"
+	if err := kerr.TypedErrorForCode(code); err != nil {
+		name = err.Message
+	}
+	*c = append(*c, fmt.Sprint(append([]any{name}, more...)...))
+}
+
+func (c codes) String() string { return fmt.Sprint([]string(c)) }
+
+func twiceCases(ids map[string][16]byte) []twiceCase {
+	return append(twiceRecords(ids), twiceAdmin(ids)...)
+}
+
+// twiceRecords are the requests about records.
+func twiceRecords(ids map[string][16]byte) []twiceCase {
+	fetch := rawFetch(ids["twice"], 0, 7, -1)
+	fetch.Topics[0].Partitions = append(fetch.Topics[0].Partitions, fetch.Topics[0].Partitions[0])
+	fetch.Topics[0].Partitions[1].FetchOffset = 0
+	list := kmsg.NewPtrListOffsetsRequest()
+	list.ReplicaID = -1
+	listed, listedPartition := kmsg.NewListOffsetsRequestTopic(), kmsg.NewListOffsetsRequestTopicPartition()
+	listedPartition.Timestamp = -1
+	listed.Topic, listed.Partitions = "twice", append(listed.Partitions, listedPartition, listedPartition)
+	list.Topics = append(list.Topics, listed)
+	epoch := rawEpoch("twice", -1).(*kmsg.OffsetForLeaderEpochRequest)
+	epoch.Topics = append(epoch.Topics, epoch.Topics[0])
+	deletion := kmsg.NewPtrDeleteRecordsRequest()
+	deletion.TimeoutMillis = 10_000
+	deleted, first, last := kmsg.NewDeleteRecordsRequestTopic(), kmsg.NewDeleteRecordsRequestTopicPartition(), kmsg.NewDeleteRecordsRequestTopicPartition()
+	first.Offset, last.Offset = 77, 0
+	deleted.Topic, deleted.Partitions = "twice", append(deleted.Partitions, first, last)
+	deletion.Topics = append(deletion.Topics, deleted)
+	producers := kmsg.NewPtrDescribeProducersRequest()
+	described := kmsg.NewDescribeProducersRequestTopic()
+	described.Topic, described.Partitions = "twice", []int32{0, 0}
+	producers.Topics = append(producers.Topics, described)
+	return []twiceCase{
+		{"fetched", fetch, func(r kmsg.Response) string {
+			var c codes
+			for _, t := range r.(*kmsg.FetchResponse).Topics {
+				for _, p := range t.Partitions {
+					c.add(p.ErrorCode)
+				}
+			}
+			return c.String()
+		}, "[NONE]"},
+		{"listed", list, func(r kmsg.Response) string {
+			var c codes
+			for _, t := range r.(*kmsg.ListOffsetsResponse).Topics {
+				for _, p := range t.Partitions {
+					c.add(p.ErrorCode)
+				}
+			}
+			return c.String()
+		}, "[INVALID_REQUEST]"},
+		{"leader epoch", epoch, func(r kmsg.Response) string {
+			var c codes
+			for _, t := range r.(*kmsg.OffsetForLeaderEpochResponse).Topics {
+				for _, p := range t.Partitions {
+					c.add(p.ErrorCode)
+				}
+			}
+			return c.String()
+		}, "[NONE NONE]"},
+		{"records deleted", deletion, func(r kmsg.Response) string {
+			var c codes
+			for _, t := range r.(*kmsg.DeleteRecordsResponse).Topics {
+				for _, p := range t.Partitions {
+					c.add(p.ErrorCode, " ", p.LowWatermark)
+				}
+			}
+			return c.String()
+		}, "[NONE 0]"},
+		{"producers described", producers, func(r kmsg.Response) string {
+			var c codes
+			for _, t := range r.(*kmsg.DescribeProducersResponse).Topics {
+				for _, p := range t.Partitions {
+					c.add(p.ErrorCode)
+				}
+			}
+			return c.String()
+		}, "[NONE NONE]"},
+		// Of what is well-formed the last is kept; what is not decides the answer all the same.
+		{"produced", twiceProduced(ids["twice-produced"], oneBatch(), oneBatch()), producedCodes, "[NONE 0]"},
+		{"produced, of two topics", twiceTopics(ids["twice-produced"], oneBatch(), oneBatch()), producedCodes, "[NONE 1]"},
+		{"produced, the first corrupt", twiceProduced(ids["twice-produced"], corrupt(oneBatch()), oneBatch()), producedCodes, "[NONE 2]"},
+		{"produced, the last corrupt", twiceProduced(ids["twice-produced"], oneBatch(), corrupt(oneBatch())), producedCodes, "[CORRUPT_MESSAGE -1]"},
+		{"produced, the first empty", twiceProduced(ids["twice-produced"], []byte{}, oneBatch()), producedCodes, "[INVALID_RECORD -1]"},
+		{"produced, the last empty", twiceProduced(ids["twice-produced"], oneBatch(), []byte{}), producedCodes, "[INVALID_RECORD -1]"},
+		{"produced, to an unknown partition", twiceUnknown(ids["twice-produced"]), producedCodes, "[UNKNOWN_TOPIC_OR_PARTITION -1]"},
+		{"produced, once more", rawProduce(ids["twice-produced"], 0, oneBatch()), producedCodes, "[NONE 5]"},
+	}
+}
+
+func twiceProduced(id [16]byte, first, last []byte) kmsg.Request {
+	r := rawProduce(id, 0, first).(*kmsg.ProduceRequest)
+	r.Topics[0].Partitions = append(r.Topics[0].Partitions, rawProduce(id, 0, last).(*kmsg.ProduceRequest).Topics[0].Partitions...)
+	return r
+}
+
+func twiceTopics(id [16]byte, first, last []byte) kmsg.Request {
+	r := rawProduce(id, 0, first).(*kmsg.ProduceRequest)
+	r.Topics = append(r.Topics, rawProduce(id, 0, last).(*kmsg.ProduceRequest).Topics...)
+	return r
+}
+
+func twiceUnknown(id [16]byte) kmsg.Request {
+	r := twiceProduced(id, oneBatch(), oneBatch()).(*kmsg.ProduceRequest)
+	for i := range r.Topics[0].Partitions {
+		r.Topics[0].Partitions[i].Partition = 9
+	}
+	return r
+}
+
+func producedCodes(r kmsg.Response) string {
+	var c codes
+	for _, t := range r.(*kmsg.ProduceResponse).Topics {
+		for _, p := range t.Partitions {
+			c.add(p.ErrorCode, " ", p.BaseOffset)
+		}
+	}
+	return c.String()
+}
+
+// twiceAdmin are the requests about topics and groups.
+func twiceAdmin(ids map[string][16]byte) []twiceCase {
+	metadata := func(change func(*kmsg.MetadataRequestTopic)) kmsg.Request {
+		r := kmsg.NewPtrMetadataRequest()
+		t := kmsg.NewMetadataRequestTopic()
+		change(&t)
+		r.Topics = append(r.Topics, t, t)
+		return r
+	}
+	metadataCodes := func(r kmsg.Response) string {
+		var c codes
+		for _, t := range r.(*kmsg.MetadataResponse).Topics {
+			c.add(t.ErrorCode)
+		}
+		return c.String()
+	}
+	mixed := metadata(func(t *kmsg.MetadataRequestTopic) { t.TopicID = ids["twice"] }).(*kmsg.MetadataRequest)
+	mixed.Topics[1] = kmsg.NewMetadataRequestTopic()
+	mixed.Topics[1].Topic = kmsg.StringPtr("twice")
+	creation := rawCreate(func(t *kmsg.CreateTopicsRequestTopic) { t.Topic = "twice-created" }).(*kmsg.CreateTopicsRequest)
+	creation.Topics = append(creation.Topics, creation.Topics[0])
+	growth := rawPartitions("twice", 3).(*kmsg.CreatePartitionsRequest)
+	growth.Topics = append(growth.Topics, growth.Topics[0])
+	deletion := func(change ...func(*kmsg.DeleteTopicsRequestTopic)) kmsg.Request {
+		r := kmsg.NewPtrDeleteTopicsRequest()
+		r.TimeoutMillis = 10_000
+		for _, f := range change {
+			t := kmsg.NewDeleteTopicsRequestTopic()
+			f(&t)
+			r.Topics = append(r.Topics, t)
+		}
+		return r
+	}
+	named := func(name string) func(*kmsg.DeleteTopicsRequestTopic) {
+		return func(t *kmsg.DeleteTopicsRequestTopic) { t.Topic = kmsg.StringPtr(name) }
+	}
+	byID := func(id [16]byte) func(*kmsg.DeleteTopicsRequestTopic) {
+		return func(t *kmsg.DeleteTopicsRequestTopic) { t.TopicID = id }
+	}
+	deletionCodes := func(r kmsg.Response) string {
+		var c codes
+		for _, t := range r.(*kmsg.DeleteTopicsResponse).Topics {
+			c.add(t.ErrorCode)
+		}
+		return c.String()
+	}
+	groups := rawDeleteGroup("twice").(*kmsg.DeleteGroupsRequest)
+	groups.Groups = []string{"twice", "twice"}
+	describe := kmsg.NewPtrDescribeGroupsRequest()
+	describe.Groups = []string{"twice", "twice"}
+	find := rawFind("twice").(*kmsg.FindCoordinatorRequest)
+	find.CoordinatorKeys = []string{"twice", "twice"}
+	settings := rawDescribe("twice").(*kmsg.DescribeConfigsRequest)
+	settings.Resources = append(settings.Resources, settings.Resources[0])
+	return []twiceCase{
+		{"metadata by name", metadata(func(t *kmsg.MetadataRequestTopic) { t.Topic = kmsg.StringPtr("twice") }), metadataCodes, "[NONE]"},
+		{"metadata by id", metadata(func(t *kmsg.MetadataRequestTopic) { t.TopicID = ids["twice"] }), metadataCodes, "[NONE]"},
+		{"metadata by an unknown id", metadata(func(t *kmsg.MetadataRequestTopic) { t.TopicID = unknownID }), metadataCodes, "[UNKNOWN_TOPIC_ID]"},
+		{"metadata by id and name", mixed, metadataCodes, "[NONE]"},
+		{"created", creation, func(r kmsg.Response) string {
+			var c codes
+			for _, t := range r.(*kmsg.CreateTopicsResponse).Topics {
+				c.add(t.ErrorCode)
+			}
+			return c.String()
+		}, "[INVALID_REQUEST]"},
+		{"more partitions", growth, func(r kmsg.Response) string {
+			var c codes
+			for _, t := range r.(*kmsg.CreatePartitionsResponse).Topics {
+				c.add(t.ErrorCode)
+			}
+			return c.String()
+		}, "[INVALID_REQUEST]"},
+		{"an unknown topic deleted", deletion(named("nowhere"), named("nowhere")), deletionCodes, "[INVALID_REQUEST]"},
+		{"an unknown topic deleted thrice", deletion(named("nowhere"), named("nowhere"), named("nowhere")), deletionCodes, "[INVALID_REQUEST]"},
+		{"an unknown topic id deleted", deletion(byID(unknownID), byID(unknownID)), deletionCodes, "[INVALID_REQUEST]"},
+		{"deleted by name", deletion(named("twice-deleted"), named("twice-deleted")), deletionCodes, "[INVALID_REQUEST]"},
+		{"deleted by id", deletion(byID(ids["twice-deleted"]), byID(ids["twice-deleted"])), deletionCodes, "[INVALID_REQUEST]"},
+		{"deleted by name and id", deletion(named("twice-deleted"), byID(ids["twice-deleted"])), deletionCodes, "[INVALID_REQUEST]"},
+		{"groups deleted", groups, func(r kmsg.Response) string {
+			var c codes
+			for _, g := range r.(*kmsg.DeleteGroupsResponse).Groups {
+				c.add(g.ErrorCode)
+			}
+			return c.String()
+		}, "[GROUP_ID_NOT_FOUND]"},
+		{"groups described", describe, func(r kmsg.Response) string {
+			var c codes
+			for _, g := range r.(*kmsg.DescribeGroupsResponse).Groups {
+				c.add(g.ErrorCode)
+			}
+			return c.String()
+		}, "[GROUP_ID_NOT_FOUND GROUP_ID_NOT_FOUND]"},
+		{"coordinators found", find, func(r kmsg.Response) string {
+			var c codes
+			for _, f := range r.(*kmsg.FindCoordinatorResponse).Coordinators {
+				c.add(f.ErrorCode)
+			}
+			return c.String()
+		}, "[NONE NONE]"},
+		{"settings described", settings, func(r kmsg.Response) string {
+			var c codes
+			for _, s := range r.(*kmsg.DescribeConfigsResponse).Resources {
+				c.add(s.ErrorCode)
+			}
+			return c.String()
+		}, "[NONE NONE]"},
+	}
+}
