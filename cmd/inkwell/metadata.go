@@ -56,7 +56,7 @@ func (m *metadataSettings) static() (numPartitions, retentionCheck string) {
 }
 
 func (m *metadataSettings) config(logger *slog.Logger, registry *prometheus.Registry) metadata.Config {
-	cfg := metadata.Config{Clock: clock.System, NewRand: newRand, NewUUID: newUUID, Logger: logger, Registerer: registry}
+	cfg := metadata.Config{Version: version, Clock: clock.System, NewRand: newRand, NewUUID: newUUID, Logger: logger, Registerer: registry}
 	cfg.Limits = metadata.Limits{NumPartitions: int32(m.numPartitions), MaxTopicPartitions: int32(m.maxPartitions), RetentionCheckInterval: m.retentionCheck, ObjectDeleteDelay: m.deleteDelay,
 		WorkLease: m.work.lease, WorkRetryDelay: m.work.backoff}
 	cfg.Work = m.work.WorkConfig

@@ -86,7 +86,7 @@ func (p *peerSettings) openTLS(listening bool, logger *slog.Logger) error {
 
 // apply fills in cfg. The returned function closes the socket if nobody else did.
 func (p *peerSettings) apply(cfg *metadata.Config) (closeSocket func(), err error) {
-	cfg.Version, cfg.Rack, cfg.Replicas, cfg.MetadataReplicas = version, p.rack, int(p.replicas), int(p.metadataReplicas)
+	cfg.Rack, cfg.Replicas, cfg.MetadataReplicas = p.rack, int(p.replicas), int(p.metadataReplicas)
 	if p.listenTLS != nil {
 		cfg.DialTLS = p.listenTLS.Client
 	}

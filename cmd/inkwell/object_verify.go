@@ -80,7 +80,7 @@ func (a *clusterAccess) open(ctx context.Context) (rpc.MetadataCluster, func() e
 	if _, err := os.Stat(dir); err != nil {
 		return nil, nil, fmt.Errorf("--data %s is no folder of an `inkwell dev`: %w", a.data, err)
 	}
-	n, err := metadata.Open(ctx, metadata.Config{Clock: clock.System, NewRand: newRand, NewUUID: newUUID, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+	n, err := metadata.Open(ctx, metadata.Config{Version: version, Clock: clock.System, NewRand: newRand, NewUUID: newUUID, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 		ID: 1, FS: vfs.Default, Dir: dir})
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening %s: %w; an `inkwell dev` that runs has to be stopped first", dir, err)

@@ -55,6 +55,17 @@ func TestWorkSettings(t *testing.T) {
 	}
 }
 
+// A node, that of dev too, registers with its version.
+func TestNodesSayTheirVersion(t *testing.T) {
+	m, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := m.config(slog.New(slog.DiscardHandler), prometheus.NewRegistry()).Version; got != version || got == "" {
+		t.Errorf("version %q, want %q", got, version)
+	}
+}
+
 func TestWorkSettingsThatAreWrong(t *testing.T) {
 	for _, text := range []string{"", "1m,", "1m,soon", "0s", strings.Repeat("1s,", 40) + "1s"} {
 		if _, err := load("--compaction.sweep.delays", text); err == nil || !strings.Contains(err.Error(), "compaction.sweep.delays") {
