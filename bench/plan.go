@@ -30,6 +30,7 @@ var figures = []figure{
 	{"produce, default client, 1 partition", "MB/s", false},
 	{"consume", "MB/s", false},
 	{"server CPU per GB produced", "s", true},
+	{"server CPU per GB afterwards, until merged", "s", true},
 	{"server CPU per GB consumed", "s", true},
 	{"produce latency at 5 MB/s, p50", "ms", true},
 	{"produce latency at 5 MB/s, p99", "ms", true},
@@ -66,7 +67,7 @@ func measure(s system, t tools, n sizes, work string) (values map[string]float64
 	}
 	values = map[string]float64{"start to first accepted record": time.Since(began).Seconds()}
 	r := run{system: s, tools: t, process: p, values: values, sizes: n}
-	for _, step := range []func() error{r.produceTuned, r.produceDefault, r.consume, r.latency, r.oneAtATime, r.peak} {
+	for _, step := range []func() error{r.produceTuned, r.produceDefault, r.rest, r.consume, r.latency, r.oneAtATime, r.peak} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("%s: %w", s.name, err)
 		}
@@ -131,6 +132,32 @@ func (r *run) produceDefault() error {
 		r.values[name] = got.mbPerSecond
 	}
 	return nil
+}
+
+const (
+	restFor   = 20 * time.Second // without progress
+	restAtAll = 5 * time.Minute  // a server that takes longer is measured as it is then
+)
+
+// rest waits until the server has done what producing leaves behind: merging is paid for by what was written, not by who reads next.
+func (r *run) rest() error {
+	written := r.sizes.throughput/10 + 3*r.sizes.throughput
+	return r.withCPU("server CPU per GB afterwards, until merged", written, func() error {
+		if r.afterwards == nil {
+			return nil
+		}
+		began, last := time.Now(), time.Now()
+		for before := -1.0; time.Since(last) < restFor && time.Since(began) < restAtAll; time.Sleep(time.Second) { // what the process does has no other sign
+			done, err := r.afterwards()
+			if err != nil {
+				return err
+			}
+			if done != before {
+				before, last = done, time.Now()
+			}
+		}
+		return nil
+	})
 }
 
 func (r *run) consume() error {

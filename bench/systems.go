@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/inkwell-project/inkwell/bench/load"
 )
 
 // system is one of the two contestants.
@@ -17,10 +19,13 @@ type system struct {
 	bootstrap string
 	// start starts it with an empty folder.
 	start func(dir string) (*process, error)
+	// afterwards counts what the server does for itself with what was produced; nil if that is nothing.
+	afterwards func() (float64, error)
 }
 
 const (
 	inkwellAddr    = "127.0.0.1:29092"
+	inkwellHTTP    = "127.0.0.1:28080"
 	kafkaAddr      = "127.0.0.1:29192"
 	kafkaQuorum    = "127.0.0.1:29193"
 	startDeadline  = 60 * time.Second
@@ -29,8 +34,11 @@ const (
 
 func inkwellSystem(binary string, extra []string) system {
 	return system{name: "inkwell", bootstrap: inkwellAddr, start: func(dir string) (*process, error) {
-		args := append([]string{"dev", "--listen", inkwellAddr, "--data", filepath.Join(dir, "data"), "--store", "file://" + filepath.Join(dir, "objects"), "--http", "127.0.0.1:28080"}, extra...)
+		args := append([]string{"dev", "--listen", inkwellAddr, "--data", filepath.Join(dir, "data"), "--store", "file://" + filepath.Join(dir, "objects"), "--http", inkwellHTTP}, extra...)
 		return startProcess(filepath.Join(dir, "server.log"), binary, args...)
+	}, afterwards: func() (float64, error) {
+		samples, err := load.Metrics(context.Background(), inkwellHTTP)
+		return samples[`inkwell_compaction_bytes_total{direction="read",job="merge"}`], err
 	}}
 }
 
