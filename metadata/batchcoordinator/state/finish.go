@@ -271,7 +271,7 @@ func (m *Machine) finishRewrite(c *FinishWork, l *lease, result *FinishResult) b
 		for j := range s.inputs {
 			level = max(level, s.inputs[j].level)
 		}
-		m.apply(s, l.class == classCompact, func(o *coordinate) uint8 {
+		added := m.apply(s, l.class == classCompact, func(o *coordinate) uint8 {
 			if l.class == classCompact {
 				return levelFinal
 			}
@@ -283,7 +283,7 @@ func (m *Machine) finishRewrite(c *FinishWork, l *lease, result *FinishResult) b
 		swapped[s.segment.Partition] += int64(len(s.inputs))
 		result.Swapped[i] = true
 		result.Replaced += int64(len(s.inputs))
-		result.Added += int64(len(s.segment.Coordinates))
+		result.Added += int64(added)
 	}
 	m.endRewrite(c, l, swapped)
 	return true
@@ -310,13 +310,12 @@ func (m *Machine) checkSwaps(c *FinishWork, l *lease) ([]swap, bool) {
 			return nil, false
 		}
 		ends[s.Partition] = s.LastOffset
-		swaps[i].segment = s
 		if l.class != classCommits && !slices.ContainsFunc(l.runs, func(r leasedRun) bool {
 			return r.partition == s.Partition && r.base == s.BaseOffset && r.last == s.LastOffset && r.coordinates == int64(s.Inputs)
 		}) {
 			return nil, false
 		}
-		swaps[i].inputs = m.inputs(s, merge, of)
+		swaps[i] = m.find(s, merge, of)
 		if swaps[i].inputs != nil && merge && !swaps[i].sameBatches() {
 			return nil, false
 		}

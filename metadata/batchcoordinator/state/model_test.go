@@ -170,8 +170,11 @@ func (m *model) deleteRecords(t *rapid.T, apply applyFunc) {
 	if m.deleted[tp.ID] {
 		return
 	}
+	m.deleteBefore(t, apply, tp, rapid.Int64Range(0, m.partition(tp).end).Draw(t, "before"))
+}
+
+func (m *model) deleteBefore(t *rapid.T, apply applyFunc, tp kafka.TopicIDPartition, before int64) {
 	p := m.partition(tp)
-	before := rapid.Int64Range(0, p.end).Draw(t, "before")
 	for {
 		r := apply(&DeleteRecords{MaxCoordinates: 2, Partitions: []rpc.DeleteRecords{{Partition: tp, Before: before}}}, 0).(DeleteRecordsResult)
 		if r.More {

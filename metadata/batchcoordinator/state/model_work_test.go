@@ -55,8 +55,12 @@ func (m *model) drive(t *rapid.T, apply applyFunc, s *memstore.Store) {
 		if len(m.leases) == leases {
 			return
 		}
+		l := m.leases[leases]
+		if k := l.work.CompactKeys; k != nil && len(k.Coordinates) > 1 && rapid.Bool().Draw(t, "popped meanwhile") {
+			m.deleteBefore(t, apply, k.Partition, rapid.Int64Range(k.LogStartOffset, k.Coordinates[len(k.Coordinates)-1].LastOffset).Draw(t, "before"))
+		}
 		if rapid.IntRange(0, 4).Draw(t, "dice") > 0 {
-			m.finishAt(t, apply, m.leases[leases], m.clock)
+			m.finishAt(t, apply, l, m.clock)
 		}
 	}
 	t.Fatal("the work has no end")
@@ -172,7 +176,7 @@ func (m *model) finishAt(t *rapid.T, apply applyFunc, l *modelLease, now int64) 
 	expected := make([]bool, len(c.Segments))
 	for i, s := range c.Segments {
 		run := m.runOf(l, s)
-		expected[i] = !m.deleted[s.Partition.ID] && contains(m.partition(s.Partition).coordinates, run)
+		expected[i] = !m.deleted[s.Partition.ID] && len(run) > 0 && contains(m.partition(s.Partition).coordinates, run)
 	}
 	r := apply(c, now).(FinishResult)
 	if m.valid(l, now) != (r.Err == nil) {
@@ -196,16 +200,21 @@ func (m *model) finishAt(t *rapid.T, apply applyFunc, l *modelLease, now int64) 
 			p := m.partition(s.Partition)
 			run := m.runOf(l, s)
 			at := slices.Index(p.coordinates, run[0])
-			p.coordinates = slices.Replace(slices.Clone(p.coordinates), at, at+len(run), s.Coordinates...)
+			popped := func(c rpc.Coordinate) bool { return c.LastOffset < p.logStart }
+			p.coordinates = slices.Replace(slices.Clone(p.coordinates), at, at+len(run), slices.DeleteFunc(slices.Clone(s.Coordinates), popped)...)
 		}
 	}
 }
 
-// runOf is the leased run that a segment replaces.
+// runOf is the leased run that a segment replaces; of a key compaction, what retention has left of it.
 func (m *model) runOf(l *modelLease, s rpc.ReplacedSegment) []rpc.Coordinate {
 	for _, run := range workRuns(l.work) {
 		if run.Partition == s.Partition && run.Coordinates[0].BaseOffset == s.BaseOffset {
-			return run.Coordinates
+			rest := run.Coordinates
+			for l.work.CompactKeys != nil && len(rest) > 0 && rest[0].LastOffset < m.partition(run.Partition).logStart {
+				rest = rest[1:]
+			}
+			return rest
 		}
 	}
 	return nil
@@ -228,7 +237,7 @@ func (m *model) completion(t *rapid.T, l *modelLease) *FinishWork {
 	}
 	id := kafka.ObjectID{Epoch: l.holder.BrokerEpoch, Sequence: m.sequence}
 	m.sequence++
-	c.Outputs = []rpc.OutputObject{{Object: id, ObjectBytes: 100}}
+	c.Outputs = []rpc.OutputObject{{Object: id, ObjectBytes: 1000}}
 	for i := range runs {
 		if len(runs[i].Coordinates) == 0 || rapid.IntRange(0, 4).Draw(t, "dice") == 0 {
 			continue
@@ -251,6 +260,13 @@ func compactedCoordinates(t *rapid.T, id kafka.ObjectID, run *rpc.PartitionRun) 
 		}
 		out = append(out, rpc.Coordinate{Object: id, Bytes: rapid.Int32Range(1, c.Bytes).Draw(t, "bytes"), BaseOffset: c.BaseOffset, LastOffset: c.LastOffset,
 			MaxTimestamp: rapid.Int64Range(-1, c.MaxTimestamp).Draw(t, "timestamp"), AppendTimestamp: -1, Batches: 1, Stamped: true})
+	}
+	if len(out) > 1 && rapid.Bool().Draw(t, "joined") { // one object takes them all
+		c := out[0]
+		for _, next := range out[1:] {
+			c.LastOffset, c.Bytes, c.Batches, c.MaxTimestamp = next.LastOffset, c.Bytes+next.Bytes, c.Batches+1, max(c.MaxTimestamp, next.MaxTimestamp)
+		}
+		out = []rpc.Coordinate{c}
 	}
 	return out
 }

@@ -138,6 +138,13 @@ func (s *scenario) finish(a scenarioArgs, h Holder) {
 					MaxTimestamp: in.MaxTimestamp, AppendTimestamp: -1, Batches: 1, Stamped: true})
 			}
 		}
+		if a.num("join", 0) > 0 { // one object takes all that is kept
+			joined := seg.Coordinates[0]
+			for _, next := range seg.Coordinates[1:] {
+				joined.LastOffset, joined.Bytes, joined.MaxTimestamp = next.LastOffset, joined.Bytes+next.Bytes, max(joined.MaxTimestamp, next.MaxTimestamp)
+			}
+			seg.Coordinates = []rpc.Coordinate{joined}
+		}
 		position += bytes
 		c.Segments = append(c.Segments, seg)
 	}

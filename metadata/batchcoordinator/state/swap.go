@@ -13,6 +13,8 @@ import (
 type swap struct {
 	segment *rpc.ReplacedSegment
 	inputs  []coordinate // nil: they are not what was leased any more
+	// front: the log start has moved into the range of a key compaction. What was popped stays gone, what is left is swapped.
+	front bool
 }
 
 // leased says whether a coordinate belongs to the lease.
@@ -44,11 +46,20 @@ func inside(c *rpc.Coordinate, objectBytes int64) bool {
 	return c.Position <= objectBytes-int64(c.Bytes) && (c.IndexBytes == 0 || c.IndexPosition >= 0 && c.IndexPosition <= objectBytes-int64(c.IndexBytes))
 }
 
-// inputs reads what the segment replaces; nil when that is not what was leased any more.
-func (m *Machine) inputs(s *rpc.ReplacedSegment, merge bool, of leased) []coordinate {
-	if m.topicDeleted(s.Partition.ID) || !m.partition(s.Partition).existed {
-		return nil
+// find reads what the segment replaces; nothing when that is not what was leased any more. A key compaction is of a partition from its front, and may take longer than it is
+// from one pop of retention to the next: it counts for what is left, or such a partition would never be compacted.
+func (m *Machine) find(segment *rpc.ReplacedSegment, merge bool, of leased) swap {
+	s := swap{segment: segment}
+	p := m.partition(segment.Partition)
+	if m.topicDeleted(segment.Partition.ID) || !p.existed {
+		return s
 	}
+	s.front = !merge && p.value.LogStartOffset > segment.BaseOffset
+	s.inputs = m.inputs(segment, merge, s.front, of)
+	return s
+}
+
+func (m *Machine) inputs(s *rpc.ReplacedSegment, merge, front bool, of leased) []coordinate {
 	inputs := make([]coordinate, 0, min(s.Inputs, 1<<16))
 	ok := true
 	m.key = appendOffsetKey(m.key[:0], prefixCoordinate, s.Partition, s.BaseOffset)
@@ -56,11 +67,11 @@ func (m *Machine) inputs(s *rpc.ReplacedSegment, merge bool, of leased) []coordi
 	m.tx.Scan(m.key, m.key2, func(k, v []byte) bool {
 		c := readCoordinate(k, v)
 		n := len(inputs)
-		ok = n < int(s.Inputs) && of(&c) && (n > 0 || c.BaseOffset == s.BaseOffset) && (n == 0 || !merge || c.BaseOffset == inputs[n-1].LastOffset+1)
+		ok = n < int(s.Inputs) && of(&c) && (n > 0 || front || c.BaseOffset == s.BaseOffset) && (n == 0 || !merge || c.BaseOffset == inputs[n-1].LastOffset+1)
 		inputs = append(inputs, c)
 		return ok
 	})
-	if !ok || len(inputs) != int(s.Inputs) || inputs[len(inputs)-1].LastOffset != s.LastOffset {
+	if !ok || len(inputs) == 0 || !front && len(inputs) != int(s.Inputs) || inputs[len(inputs)-1].LastOffset != s.LastOffset {
 		return nil
 	}
 	return inputs
@@ -87,8 +98,8 @@ func (s *swap) sameBatches() bool {
 }
 
 // apply puts the new coordinates in the place of the old ones. level says which one a new coordinate has. For a compaction, everything up to the end of
-// the range is clean from here on.
-func (m *Machine) apply(s *swap, compaction bool, level func(*coordinate) uint8) {
+// the range is clean from here on. It returns how many it put there.
+func (m *Machine) apply(s *swap, compaction bool, level func(*coordinate) uint8) (added int) {
 	tp := s.segment.Partition
 	p, u := m.partition(tp), m.upkeep(tp)
 	p.dirty = true
@@ -108,12 +119,18 @@ func (m *Machine) apply(s *swap, compaction bool, level func(*coordinate) uint8)
 	if compaction {
 		u.cleanEnd, u.cleanBytes = s.segment.LastOffset+1, 0
 	}
-	outputs := make([]coordinate, len(s.segment.Coordinates))
+	replacing := s.segment.Coordinates
+	if s.front { // one that the log start lies in stays whole, as after DeleteRecords
+		for len(replacing) > 0 && replacing[0].LastOffset < p.value.LogStartOffset {
+			replacing = replacing[1:]
+		}
+	}
+	outputs := make([]coordinate, len(replacing))
 	record := topics.CoordinatesReplaced{Partition: tp, BaseOffset: s.segment.BaseOffset, LastOffset: s.segment.LastOffset,
 		Coordinates: make([]topics.ReplacingCoordinate, len(outputs))}
 	for i := range outputs {
 		c := &outputs[i]
-		*c = coordinate{Coordinate: s.segment.Coordinates[i], committed: committed}
+		*c = coordinate{Coordinate: replacing[i], committed: committed}
 		c.level = level(c)
 		m.putValue(tp, c)
 		p.value.Bytes += int64(c.Bytes)
@@ -126,8 +143,13 @@ func (m *Machine) apply(s *swap, compaction bool, level func(*coordinate) uint8)
 			AppendTimestamp: c.AppendTimestamp, Batches: c.Batches, Stamped: c.Stamped, IndexPosition: c.IndexPosition, IndexBytes: c.IndexBytes,
 		}}
 	}
-	m.replaceTimes(p, s, outputs)
+	if s.front {
+		m.replaceFrontTimes(p, s, outputs)
+	} else {
+		m.replaceTimes(p, s, outputs)
+	}
 	m.record(&record)
+	return len(outputs)
 }
 
 // replaceTimes makes the time index exact again. An entry behind the range exceeded all before it, also what was replaced, and stays right; where the
@@ -177,4 +199,28 @@ func (m *Machine) replaceTimes(p *entry[kafka.TopicIDPartition, Partition], s *s
 		return false
 	})
 	m.indexBetween(p, s.segment.LastOffset+1, next, running)
+}
+
+// replaceFrontTimes is replaceTimes where the range is the front of the partition. The first output may have records of what was popped, and so timestamps that exceed all that
+// its inputs had: entries behind the range may be shadowed by it.
+func (m *Machine) replaceFrontTimes(p *entry[kafka.TopicIDPartition, Partition], s *swap, outputs []coordinate) {
+	greatest := int64(-1)
+	for i := range s.inputs {
+		greatest = max(greatest, s.inputs[i].MaxTimestamp)
+	}
+	for i := range outputs {
+		greatest = max(greatest, outputs[i].MaxTimestamp)
+	}
+	var timestamps []int64
+	m.key = appendOffsetKey(m.key[:0], prefixTime, p.key, 0)
+	m.key2 = appendOffsetKey(m.key2[:0], prefixTime, p.key, later(greatest, 1))
+	m.tx.Scan(m.key, m.key2, func(k, _ []byte) bool {
+		timestamps = append(timestamps, numberAt(k, partitionKeyLen))
+		return true
+	})
+	for _, timestamp := range timestamps {
+		m.key = appendOffsetKey(m.key[:0], prefixTime, p.key, timestamp)
+		m.tx.Delete(m.key)
+	}
+	m.mendTimeIndex(p, greatest)
 }
