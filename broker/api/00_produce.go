@@ -32,8 +32,9 @@ func (h *Handlers) produce(ctx context.Context, r *listener.Request) {
 	var slots []produceSlot
 	failed := false
 	now := h.cfg.Clock.Now().UnixMilli()
-	for ti := range req.Topics {
-		t := &req.Topics[ti]
+	asked, spoiled := producedOnce(req)
+	for ti := range asked {
+		t := &asked[ti]
 		rt := kmsg.NewProduceResponseTopic()
 		rt.Topic, rt.TopicID = t.Topic, t.TopicID
 		rt.Partitions = make([]kmsg.ProduceResponseTopicPartition, len(t.Partitions))
@@ -56,7 +57,12 @@ func (h *Handlers) produce(ctx context.Context, r *listener.Request) {
 				if batch, err = validateProduced(p.Records, req.Version, settings, now); err == nil {
 					batches = append(batches, AppendBatch{Partition: h.partition(image, topic, p.Partition), Batch: batch, LogAppendTime: settings.limits.LogAppendTime})
 					slots = append(slots, produceSlot{ti, pi})
-					continue
+					if spoiled.of(t, p.Partition) == nil {
+						continue
+					}
+				}
+				if spoil := spoiled.of(t, p.Partition); spoil != nil {
+					err = spoil
 				}
 			}
 			failed = true
@@ -83,6 +89,9 @@ func (h *Handlers) produce(ctx context.Context, r *listener.Request) {
 	h.cfg.Appender.Append(context.WithoutCancel(ctx), r.Frame, batches, time.Duration(max(req.TimeoutMillis, 0))*time.Millisecond, func(results []AppendResult) {
 		for i, res := range results {
 			rp := &out.Topics[slots[i].topic].Partitions[slots[i].partition]
+			if rp.ErrorCode != 0 { // spoiled by another batch
+				continue
+			}
 			if res.Err != nil {
 				failed = true
 				refuseProduced(rp, res.Err)

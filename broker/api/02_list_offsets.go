@@ -39,9 +39,13 @@ func (h *Handlers) listOffsets(ctx context.Context, r *listener.Request, req *km
 		for _, p := range t.Partitions {
 			rp := kmsg.NewListOffsetsResponseTopicPartition()
 			rp.Partition, rp.Timestamp, rp.Offset, rp.LeaderEpoch = p.Partition, -1, -1, -1
-			switch {
-			case seen[kafka.TopicPartition{Topic: t.Topic, Partition: p.Partition}] > 1:
+			tp := kafka.TopicPartition{Topic: t.Topic, Partition: p.Partition}
+			switch times := seen[tp]; {
+			case times == answeredTwice:
+				continue
+			case times > 1:
 				rp.ErrorCode = kerr.InvalidRequest.Code
+				seen[tp] = answeredTwice
 			case !timestampKnown(p.Timestamp, req.Version):
 				rp.ErrorCode = kerr.UnsupportedVersion.Code
 			case !known || p.Partition < 0 || int(p.Partition) >= len(topic.Coordinators):
@@ -53,10 +57,15 @@ func (h *Handlers) listOffsets(ctx context.Context, r *listener.Request, req *km
 			}
 			rt.Partitions = append(rt.Partitions, rp)
 		}
-		out.Topics = append(out.Topics, rt)
+		if len(rt.Partitions) > 0 || len(t.Partitions) == 0 {
+			out.Topics = append(out.Topics, rt)
+		}
 	}
 	return out
 }
+
+// answeredTwice marks a partition that was named twice, and has had the one answer that there is, as in Kafka.
+const answeredTwice = -1
 
 // timestampKnown says whether a special timestamp is known in a version of the request.
 func timestampKnown(timestamp int64, version int16) bool {

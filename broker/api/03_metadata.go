@@ -49,18 +49,12 @@ func (h *Handlers) metadata(ctx context.Context, r *listener.Request, req *kmsg.
 		}
 		return out
 	}
+	asked := askedTopics(req)
 	if h.cfg.Settings.AutoCreateTopics && (req.Version < 4 || req.AllowAutoTopicCreation) {
-		h.createMissing(ctx, r, req)
+		h.createMissing(ctx, r, asked)
 	}
 	image := h.cfg.Image()
-	seen := make(map[string]bool, len(req.Topics))
-	for _, t := range req.Topics {
-		if t.Topic != nil && kafka.TopicID(t.TopicID).IsZero() {
-			if seen[*t.Topic] {
-				continue // a topic is told once, as in Kafka
-			}
-			seen[*t.Topic] = true
-		}
+	for _, t := range asked {
 		answer := requestedTopic(image, req, t, place)
 		if answer.ErrorCode == kerr.InvalidTopicException.Code {
 			h.refusedCode(r, answer.ErrorCode, kmsg.StringPtr(kafka.InvalidTopicName(*t.Topic)), "topic", limitedlog.Capped(*t.Topic))
@@ -68,6 +62,31 @@ func (h *Handlers) metadata(ctx context.Context, r *listener.Request, req *kmsg.
 		out.Topics = append(out.Topics, answer)
 	}
 	return out
+}
+
+// askedTopics leaves each topic once, as Kafka does. Where there are ids, names do not count.
+func askedTopics(req *kmsg.MetadataRequest) []kmsg.MetadataRequestTopic {
+	byID := false
+	for _, t := range req.Topics {
+		byID = byID || !kafka.TopicID(t.TopicID).IsZero()
+	}
+	names, ids := make(map[string]bool, len(req.Topics)), map[kafka.TopicID]bool{}
+	var asked []kmsg.MetadataRequestTopic
+	for _, t := range req.Topics {
+		id := kafka.TopicID(t.TopicID)
+		switch {
+		case byID && (id.IsZero() || ids[id]):
+		case byID:
+			ids[id] = true
+			asked = append(asked, t)
+		case t.Topic == nil:
+			asked = append(asked, t)
+		case !names[*t.Topic]:
+			names[*t.Topic] = true
+			asked = append(asked, t)
+		}
+	}
+	return asked
 }
 
 // firstByTopicID: v10 and v11 have a field for the id, and no meaning for it.
@@ -139,22 +158,20 @@ func metadataTopic(req *kmsg.MetadataRequest, t *topics.Topic, place placement) 
 	return rt
 }
 
-// createMissing asks the controller for the topics of req that this broker does not know. Its errors are not the client's business: the
+// createMissing asks the controller for those of the topics that this broker does not know. Its errors are not the client's business: the
 // topic will be missing in the answer.
-func (h *Handlers) createMissing(ctx context.Context, r *listener.Request, req *kmsg.MetadataRequest) {
+func (h *Handlers) createMissing(ctx context.Context, r *listener.Request, topics []kmsg.MetadataRequestTopic) {
 	image := h.cfg.Image()
 	create := kmsg.NewPtrCreateTopicsRequest()
 	create.SetVersion(7)
 	create.TimeoutMillis = 15_000
-	asked := map[string]bool{}
-	for _, t := range req.Topics {
-		if t.Topic == nil || asked[*t.Topic] || kafka.InvalidTopicName(*t.Topic) != "" || hostedElsewhere(*t.Topic) {
+	for _, t := range topics {
+		if t.Topic == nil || kafka.InvalidTopicName(*t.Topic) != "" || hostedElsewhere(*t.Topic) {
 			continue
 		}
 		if _, ok := topicByName(image, *t.Topic); ok {
 			continue
 		}
-		asked[*t.Topic] = true
 		ct := kmsg.NewCreateTopicsRequestTopic()
 		ct.Topic, ct.NumPartitions, ct.ReplicationFactor = *t.Topic, -1, -1
 		create.Topics = append(create.Topics, ct)

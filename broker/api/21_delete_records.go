@@ -17,11 +17,23 @@ var _ = registerCall(kmsg.DeleteRecords, 0, 2, (*Handlers).deleteRecords)
 func (h *Handlers) deleteRecords(ctx context.Context, r *listener.Request, req *kmsg.DeleteRecordsRequest) kmsg.Response {
 	out := req.ResponseKind().(*kmsg.DeleteRecordsResponse)
 	image := h.cfg.Image()
+	last := map[kafka.TopicPartition]int64{} // of a partition that is named twice, as in Kafka: one answer, to what was asked last
+	for _, t := range req.Topics {
+		for _, p := range t.Partitions {
+			last[kafka.TopicPartition{Topic: t.Topic, Partition: p.Partition}] = p.Offset
+		}
+	}
 	for _, t := range req.Topics {
 		rt := kmsg.NewDeleteRecordsResponseTopic()
 		rt.Topic = t.Topic
 		topic, known := topicByName(image, t.Topic)
 		for _, p := range t.Partitions {
+			tp := kafka.TopicPartition{Topic: t.Topic, Partition: p.Partition}
+			offset, ok := last[tp]
+			if !ok {
+				continue
+			}
+			delete(last, tp)
 			rp := kmsg.NewDeleteRecordsResponseTopicPartition()
 			rp.Partition, rp.LowWatermark = p.Partition, -1
 			switch {
@@ -30,7 +42,7 @@ func (h *Handlers) deleteRecords(ctx context.Context, r *listener.Request, req *
 			case h.settings(image, topic).compactedOnly:
 				rp.ErrorCode = kerr.PolicyViolation.Code // as Kafka: only topics whose cleanup.policy has delete
 			default:
-				result, err := h.deleteRecordsOf(ctx, h.partition(image, topic, p.Partition), p.Offset)
+				result, err := h.deleteRecordsOf(ctx, h.partition(image, topic, p.Partition), offset)
 				if rp.ErrorCode = h.code(r, err); err == nil {
 					rp.ErrorCode, rp.LowWatermark = result.Error, result.LogStartOffset
 				}
@@ -40,7 +52,9 @@ func (h *Handlers) deleteRecords(ctx context.Context, r *listener.Request, req *
 			}
 			rt.Partitions = append(rt.Partitions, rp)
 		}
-		out.Topics = append(out.Topics, rt)
+		if len(rt.Partitions) > 0 || len(t.Partitions) == 0 {
+			out.Topics = append(out.Topics, rt)
+		}
 	}
 	return out
 }

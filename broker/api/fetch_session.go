@@ -86,10 +86,11 @@ type fetchContext struct {
 func (s *fetchSessions) begin(req *kmsg.FetchRequest) (*fetchContext, *kerr.Error) {
 	asked := askedPartitions(req)
 	if req.Version < firstWithSessions {
-		return &fetchContext{partitions: asked}, nil
+		return &fetchContext{partitions: onceEach(asked)}, nil
 	}
 	if req.SessionEpoch == initialSessionEpoch || req.SessionEpoch == finalSessionEpoch {
 		s.remove(req.SessionID) // a full request ends the session that it names
+		asked = onceEach(asked)
 		create := req.SessionEpoch == initialSessionEpoch && len(asked) > 0 && len(asked) <= maxSessionPartitions
 		return &fetchContext{partitions: asked, create: create, byID: req.Version >= firstWithTopicIDs}, nil
 	}
@@ -205,6 +206,24 @@ func askedPartitions(req *kmsg.FetchRequest) (out []askedPartition) {
 		}
 	}
 	return out
+}
+
+// onceEach leaves each partition once: as in Kafka in the first of its places, with what the last one asks.
+func onceEach(asked []askedPartition) []askedPartition {
+	if len(asked) < 2 {
+		return asked
+	}
+	at := make(map[sessionKey]int, len(asked))
+	once := asked[:0]
+	for _, p := range asked {
+		if i, twice := at[p.key]; twice {
+			once[i] = p
+			continue
+		}
+		at[p.key] = len(once)
+		once = append(once, p)
+	}
+	return once
 }
 
 // update adds and changes partitions, and forgets those that the client is done with.

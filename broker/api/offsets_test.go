@@ -77,7 +77,7 @@ func TestListOffsetsErrors(t *testing.T) {
 	req.Topics[0].Partitions[5].Partition = 5
 	req.Topics[0].Partitions = append(req.Topics[0].Partitions, req.Topics[0].Partitions[5]) // twice
 	got := ask[*kmsg.ListOffsetsResponse](w, 5, req).Topics[0].Partitions
-	for i, want := range []*kerr.Error{nil, kerr.NotLeaderForPartition, kerr.UnsupportedVersion, kerr.UnknownLeaderEpoch, kerr.UnknownTopicOrPartition, kerr.InvalidRequest, kerr.InvalidRequest} {
+	for i, want := range []*kerr.Error{nil, kerr.NotLeaderForPartition, kerr.UnsupportedVersion, kerr.UnknownLeaderEpoch, kerr.UnknownTopicOrPartition, kerr.InvalidRequest} {
 		wantCode(t, fmt.Sprint("partition ", i), got[i].ErrorCode, want)
 		if got[i].Offset != -1 || got[i].Timestamp != -1 || got[i].LeaderEpoch != -1 {
 			t.Errorf("partition %d: %+v", i, got[i])
