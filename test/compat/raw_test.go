@@ -126,7 +126,7 @@ func rawCases(id [16]byte) []rawCase {
 		{"offset past the end", id, 0, 5, -1, kerr.OffsetOutOfRange.Code},
 		{"negative offset", id, 0, -5, -1, kerr.OffsetOutOfRange.Code},
 		{"leader epoch from the future", id, 0, 0, 99, kerr.UnknownLeaderEpoch.Code},
-		{"leader epoch below none", id, 0, 0, -2, kerr.FencedLeaderEpoch.Code},
+		{"leader epoch below none, which is none here alone", id, 0, 0, -2, 0},
 	} {
 		cases = append(cases, rawCase{"fetch: " + c.name, rawFetch(c.id, c.partition, c.offset, c.epoch), fetchCode, c.want})
 	}
@@ -149,7 +149,7 @@ func rawCases(id [16]byte) []rawCase {
 		{"a negative length", id, 0, changed(func(b []byte) { copy(b[8:], "\xff\xff\xff\xff") }), kerr.CorruptMessage.Code},
 		{"zeros", id, 0, make([]byte, 1000), kerr.CorruptMessage.Code},
 		{"two batches", id, 0, append(oneBatch(), oneBatch()...), kerr.InvalidRecord.Code},
-		{"a producer without an epoch, not seen before", id, 0, idempotent(71, -1, 0), 0},
+		{"a producer with an epoch below none", id, 0, idempotent(71, -2, 0), kerr.InvalidProducerEpoch.Code},
 		{"a producer without an epoch and a sequence", id, 0, idempotent(72, -1, -1), kerr.InvalidRecord.Code},
 		{"a producer with an epoch", id, 0, idempotent(73, 0, 0), 0},
 		{"a producer that loses its epoch", id, 0, idempotent(73, -1, 1), kerr.InvalidProducerEpoch.Code},
