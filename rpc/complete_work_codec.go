@@ -16,7 +16,8 @@ func (r *CompleteWorkRequest) Append(b []byte) []byte {
 		b = wire.AppendMessage(b, 7, r.Segments[i].append)
 	}
 	b = wire.AppendSint(b, 8, r.DeleteHorizonMillis)
-	return wire.AppendSint(b, 9, r.SweptObjects)
+	b = wire.AppendSint(b, 9, r.SweptObjects)
+	return wire.AppendString(b, 10, r.Cause)
 }
 
 // Decode implements Message.
@@ -41,6 +42,8 @@ func (r *CompleteWorkRequest) Decode(b []byte) error {
 			r.DeleteHorizonMillis = d.Sint()
 		case 9:
 			r.SweptObjects = d.Sint()
+		case 10:
+			r.Cause = d.String()
 		}
 	})
 }

@@ -194,6 +194,8 @@ type CompleteWorkRequest struct {
 	DeleteHorizonMillis int64
 	// SweptObjects of WorkSweep: how many uploads were deleted.
 	SweptObjects int64
+	// Cause of WorkDelete: why some objects stay that could be deleted, empty when there are none. At most MaxWorkCause bytes.
+	Cause string
 }
 
 // OutputObject is an object that a job wrote. Its segments all belong to the coordinator partition of the lease.

@@ -18,8 +18,11 @@ func (w *job) delete(ctx context.Context, leased []rpc.ReleasedObject) (*rpc.Com
 	if err != nil && (len(deleted) == 0 || ctx.Err() != nil) {
 		return nil, err
 	}
-	w.partial = err // what is gone is reported all the same
-	return &rpc.CompleteWorkRequest{Deleted: deleted}, nil
+	done := &rpc.CompleteWorkRequest{Deleted: deleted}
+	if w.partial = err; err != nil { // what is gone is reported all the same
+		done.Cause, _ = failWork(err)
+	}
+	return done, nil
 }
 
 // releasedEverywhere keeps the objects that the other owning partitions have released, too.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -25,6 +26,7 @@ type coordinators struct {
 	objects   []rpc.ReleasedObject
 	released  map[int32]map[kafka.ObjectID]bool
 	completed [][]kafka.ObjectID
+	causes    []string
 	failCalls int
 }
 
@@ -68,6 +70,7 @@ func (c *coordinators) CompleteWork(_ context.Context, req *rpc.CompleteWorkRequ
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.completed = append(c.completed, req.Deleted)
+	c.causes = append(c.causes, req.Cause)
 	var left []rpc.ReleasedObject
 	for _, o := range c.objects {
 		gone := false
@@ -159,6 +162,9 @@ func TestWhatCouldNotBeDeletedIsKeptAndTriedAgain(t *testing.T) {
 		}
 		if want := []kafka.ObjectID{two.Object}; !reflect.DeepEqual(c.completed[0], want) {
 			t.Fatalf("first reported %v, want %v: partial success is kept", c.completed[0], want)
+		}
+		if key, last := one.Object.Key("c1"), c.causes[len(c.causes)-1]; !strings.Contains(c.causes[0], key) || last != "" {
+			t.Fatalf("reported the causes %q: the first names %s, the last is empty", c.causes, key)
 		}
 	})
 }

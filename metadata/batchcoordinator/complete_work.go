@@ -27,7 +27,7 @@ func (c *Coordinator) CompleteWork(ctx context.Context, req *rpc.CompleteWorkReq
 		Holder:      state.Holder{Broker: req.Broker, BrokerEpoch: req.BrokerEpoch, Lease: req.Lease},
 		Coordinator: c.cfg.Partition, Deleted: req.Deleted, Outputs: req.Outputs, Segments: req.Segments,
 		DeleteHorizonMillis: req.DeleteHorizonMillis, SweptObjects: req.SweptObjects,
-		RetryMillis: c.cfg.WorkRetryDelay.Milliseconds(), Policy: c.policy(),
+		RetryMillis: c.cfg.WorkRetryDelay.Milliseconds(), Cause: req.Cause[:min(len(req.Cause), rpc.MaxWorkCause)], Policy: c.policy(),
 	})
 	if err == nil && r.Err != nil {
 		err = r.Err

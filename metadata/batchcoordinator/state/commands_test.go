@@ -45,6 +45,7 @@ var sampleCommands = []Command{
 	&PlanCompaction{Partitions: []CompactionPlan{{Partition: kafka.TopicIDPartition{ID: kafka.TopicID{1}, Partition: 6}, MinLagMillis: 3, DeleteRetentionMillis: 86400000}}},
 	&RetryWork{WorkKind: rpc.WorkMerge},
 	&FenceBrokers{MetadataOffset: 101, Live: []BrokerEpoch{{1, 20}}, SweepAfterMillis: 60000},
+	&FinishWork{Holder: sampleHolder, Coordinator: 2, Deleted: []kafka.ObjectID{{Epoch: 1, Sequence: 2}}, RetryMillis: 4, Cause: "denied", Policy: samplePolicy},
 }
 
 var (

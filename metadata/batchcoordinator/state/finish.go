@@ -46,13 +46,7 @@ func (m *Machine) failWork(c *FailWork) FailResult {
 	result := FailResult{Kind: l.class.workKind(), Response: rpc.FailWorkResponse{Attempts: l.attempt, RetryMillis: later(m.now, c.Policy.backoff(l.attempt))}}
 	if l.class == classDelete {
 		m.returnObjects(l.objects, result.Response.RetryMillis)
-		f := readDeleteFailure(m.tx)
-		f.failures, f.cause, f.next = f.failures+1, cause, result.Response.RetryMillis
-		if f.since < 0 {
-			f.since = max(m.now, 0)
-		}
-		m.putDeleteFailure(&f)
-		result.Response.Attempts = int32(min(f.failures, 1<<30))
+		result.Response.Attempts = int32(min(m.deleteFailed(cause, later(result.Response.RetryMillis, c.Policy.DeleteDelayMillis)), 1<<30))
 		return result
 	}
 	if l.class == classCommits {
@@ -245,7 +239,12 @@ func (m *Machine) finishDelete(c *FinishWork, l *lease, result *FinishResult) {
 	m.returnObjects(left, later(m.now, c.RetryMillis))
 	if len(deleted) > 0 {
 		m.record(&topics.ObjectsDeleted{Objects: deleted})
-		m.forgetDeleteFailure()
+	}
+	switch {
+	case c.Cause != "":
+		m.deleteFailed(c.Cause[:min(len(c.Cause), rpc.MaxWorkCause)], later(later(m.now, c.RetryMillis), c.Policy.DeleteDelayMillis))
+	case len(deleted) > 0:
+		m.deleteSucceeded(l.granted)
 	}
 	result.Deleted, result.Returned = len(deleted), len(left)
 }

@@ -22,7 +22,8 @@ func (c *FinishWork) appendBody(b []byte) []byte {
 	b = wire.AppendSint(b, 8, c.DeleteHorizonMillis)
 	b = wire.AppendSint(b, 9, c.SweptObjects)
 	b = wire.AppendSint(b, 10, c.RetryMillis)
-	return wire.AppendMessage(b, 11, c.Policy.append)
+	b = wire.AppendMessage(b, 11, c.Policy.append)
+	return wire.AppendString(b, 12, c.Cause)
 }
 
 func (c *FinishWork) decodeBody(d *wire.Decoder) error {
@@ -62,6 +63,8 @@ func (c *FinishWork) decodeBody(d *wire.Decoder) error {
 			c.RetryMillis = d.Sint()
 		case 11:
 			d.Embedded(c.Policy.decode)
+		case 12:
+			c.Cause = d.String()
 		}
 	}
 	return d.Err()

@@ -228,6 +228,9 @@ func (m *model) completion(t *rapid.T, l *modelLease) *FinishWork {
 			c.Deleted = append(c.Deleted, o.Object)
 		}
 	}
+	if len(c.Deleted) < len(l.work.Objects) && rapid.Bool().Draw(t, "some fail") {
+		c.Cause = "denied"
+	}
 	if l.work.Sweep != nil {
 		c.SweptObjects = 3
 	}

@@ -120,6 +120,9 @@ func (s *scenario) finish(a scenarioArgs, h Holder) {
 		id = parseObject(v[0])
 		c.Outputs = []rpc.OutputObject{{Object: id, ObjectBytes: 1000}}
 	}
+	if v := a.list("cause"); len(v) == 1 {
+		c.Cause = v[0]
+	}
 	w := s.work[h.Lease]
 	if w == nil {
 		w = &rpc.RequestWorkResponse{}

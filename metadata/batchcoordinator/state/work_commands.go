@@ -86,7 +86,8 @@ type FinishWork struct {
 	Segments            []rpc.ReplacedSegment
 	DeleteHorizonMillis int64
 	SweptObjects        int64
-	RetryMillis         int64 // of objects that a delete left
+	RetryMillis         int64  // of objects that a delete left
+	Cause               string // why it left objects that could be deleted
 	Policy              WorkPolicy
 }
 
