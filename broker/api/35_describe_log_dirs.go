@@ -46,6 +46,7 @@ func (h *Handlers) describeLogDirs(ctx context.Context, r *listener.Request, req
 			if !ok || d.Error != 0 {
 				continue // deleted meanwhile
 			}
+			delete(found, kafka.TopicIDPartition{ID: topic.ID, Partition: p}) // is told once, as in Kafka
 			rp := kmsg.NewDescribeLogDirsResponseDirTopicPartition()
 			rp.Partition, rp.Size = p, d.Bytes
 			rt.Partitions = append(rt.Partitions, rp)

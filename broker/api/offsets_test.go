@@ -187,7 +187,7 @@ func TestDescribeLogDirs(t *testing.T) {
 			t.Errorf("version %d: %d calls to 3 coordinators", v, len(w.described))
 		}
 		req := kmsg.NewPtrDescribeLogDirsRequest()
-		req.Topics = []kmsg.DescribeLogDirsRequestTopic{{Topic: "a", Partitions: []int32{3, 9, -1, 1}}, {Topic: "nope", Partitions: []int32{0}}}
+		req.Topics = []kmsg.DescribeLogDirsRequestTopic{{Topic: "a", Partitions: []int32{3, 9, -1, 1, 3}}, {Topic: "nope", Partitions: []int32{0}}, {Topic: "a", Partitions: []int32{1}}}
 		if diff := cmp.Diff([]size{{"a", 3, 1003}, {"a", 1, 1001}}, sizes(ask[*kmsg.DescribeLogDirsResponse](w, v, req))); diff != "" {
 			t.Errorf("version %d:\n%s", v, diff)
 		}
