@@ -3,6 +3,7 @@ package compat
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ func TestNamedTwice(t *testing.T) {
 			for _, name := range []string{"twice", "twice-produced", "twice-deleted"} {
 				ids[name] = createRaw(t, client, name)
 			}
+			awaitCoordinator(t, client, "twice")
 			for _, c := range twiceCases(ids) {
 				t.Run(c.name, func(t *testing.T) {
 					ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -38,6 +40,29 @@ func TestNamedTwice(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// awaitCoordinator: the first who looks for a coordinator makes Kafka create the topic of the coordinators.
+func awaitCoordinator(t *testing.T, client *kgo.Client, group string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		found, err := client.Broker(1).Request(ctx, rawFind(group))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if findCode(found) == 0 {
+			answer, err := client.Broker(1).Request(ctx, rawDeleteGroup(group))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if deleteGroupCode(answer) == kerr.GroupIDNotFound.Code {
+				return
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
 }
 
@@ -62,7 +87,7 @@ func (c *codes) add(code int16, more ...any) {
 func (c codes) String() string { return fmt.Sprint([]string(c)) }
 
 func twiceCases(ids map[string][16]byte) []twiceCase {
-	return append(twiceRecords(ids), twiceAdmin(ids)...)
+	return slices.Concat(twiceRecords(ids), twiceAdmin(ids), twiceOffsets(ids["twice"]))
 }
 
 // twiceRecords are the requests about records.
@@ -230,7 +255,29 @@ func twiceAdmin(ids map[string][16]byte) []twiceCase {
 	find.CoordinatorKeys = []string{"twice", "twice"}
 	settings := rawDescribe("twice").(*kmsg.DescribeConfigsRequest)
 	settings.Resources = append(settings.Resources, settings.Resources[0])
+	alteration := rawAlter("twice").(*kmsg.IncrementalAlterConfigsRequest)
+	alteration.Resources = append(alteration.Resources, alteration.Resources[0])
+	dirs := kmsg.NewPtrDescribeLogDirsRequest()
+	dirs.Topics = []kmsg.DescribeLogDirsRequestTopic{{Topic: "twice", Partitions: []int32{0, 0}}, {Topic: "twice", Partitions: []int32{0}}}
 	return []twiceCase{
+		{"settings altered", alteration, func(r kmsg.Response) string {
+			var c codes
+			for _, s := range r.(*kmsg.IncrementalAlterConfigsResponse).Resources {
+				c.add(s.ErrorCode)
+			}
+			return c.String()
+		}, "[INVALID_REQUEST INVALID_REQUEST]"},
+		{"log dirs described", dirs, func(r kmsg.Response) string {
+			var c codes
+			for _, d := range r.(*kmsg.DescribeLogDirsResponse).Dirs {
+				for _, t := range d.Topics {
+					for range t.Partitions {
+						c.add(d.ErrorCode)
+					}
+				}
+			}
+			return c.String()
+		}, "[NONE]"},
 		{"metadata by name", metadata(func(t *kmsg.MetadataRequestTopic) { t.Topic = kmsg.StringPtr("twice") }), metadataCodes, "[NONE]"},
 		{"metadata by id", metadata(func(t *kmsg.MetadataRequestTopic) { t.TopicID = ids["twice"] }), metadataCodes, "[NONE]"},
 		{"metadata by an unknown id", metadata(func(t *kmsg.MetadataRequestTopic) { t.TopicID = unknownID }), metadataCodes, "[UNKNOWN_TOPIC_ID]"},
@@ -283,5 +330,61 @@ func twiceAdmin(ids map[string][16]byte) []twiceCase {
 			}
 			return c.String()
 		}, "[NONE NONE]"},
+	}
+}
+
+// twiceOffsets are the requests about offsets of a group.
+func twiceOffsets(id [16]byte) []twiceCase {
+	commit := rawCommit("twice", "", -1, id).(*kmsg.OffsetCommitRequest)
+	commit.Topics[0].Topic = "twice"
+	first, last := commit.Topics[0].Partitions[0], commit.Topics[0].Partitions[0]
+	first.Offset, last.Offset = 5, 3
+	commit.Topics[0].Partitions = []kmsg.OffsetCommitRequestTopicPartition{first, last}
+	topics := commit.Topics[0]
+	topics.Partitions = topics.Partitions[1:]
+	commit.Topics = append(commit.Topics, topics)
+	fetch := kmsg.NewPtrOffsetFetchRequest()
+	group := kmsg.NewOffsetFetchRequestGroup()
+	group.Group = "twice"
+	fetched := kmsg.NewOffsetFetchRequestGroupTopic()
+	fetched.Topic, fetched.TopicID, fetched.Partitions = "twice", id, []int32{0, 0}
+	group.Topics = append(group.Topics, fetched, fetched)
+	fetch.Groups = append(fetch.Groups, group)
+	deletion := kmsg.NewPtrOffsetDeleteRequest()
+	deletion.Group = "twice"
+	deleted := kmsg.NewOffsetDeleteRequestTopic()
+	deleted.Topic, deleted.Partitions = "twice", []kmsg.OffsetDeleteRequestTopicPartition{{Partition: 0}, {Partition: 0}, {Partition: 9}, {Partition: 9}}
+	deletion.Topics = append(deletion.Topics, deleted, deleted)
+	return []twiceCase{
+		{"offsets committed", commit, func(r kmsg.Response) string {
+			var c codes
+			for i, t := range r.(*kmsg.OffsetCommitResponse).Topics {
+				for _, p := range t.Partitions {
+					c.add(p.ErrorCode, " ", i)
+				}
+			}
+			return c.String()
+		}, "[NONE 0 NONE 0 NONE 1]"},
+		{"offsets fetched", fetch, func(r kmsg.Response) string {
+			var c codes
+			for _, g := range r.(*kmsg.OffsetFetchResponse).Groups {
+				for i, t := range g.Topics {
+					for _, p := range t.Partitions {
+						c.add(p.ErrorCode, " ", i, " ", p.Offset)
+					}
+				}
+			}
+			return c.String()
+		}, "[NONE 0 3 NONE 0 3 NONE 1 3 NONE 1 3]"},
+		{"offsets deleted", deletion, func(r kmsg.Response) string {
+			var c codes
+			for _, t := range r.(*kmsg.OffsetDeleteResponse).Topics {
+				for _, p := range t.Partitions {
+					c.add(p.ErrorCode, " ", p.Partition)
+				}
+			}
+			slices.Sort(c) // how refused partitions are grouped and ordered is no matter
+			return c.String()
+		}, "[NONE 0 NONE 0 NONE 0 NONE 0 UNKNOWN_TOPIC_OR_PARTITION 9 UNKNOWN_TOPIC_OR_PARTITION 9 UNKNOWN_TOPIC_OR_PARTITION 9 UNKNOWN_TOPIC_OR_PARTITION 9]"},
 	}
 }
