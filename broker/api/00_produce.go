@@ -17,7 +17,7 @@ import (
 )
 
 // Produce v3-13 (v13 names topics by id). Batches are validated here, on the connection's goroutine; the answer leaves when the commit is
-// replicated, whatever acks says, but acks=0 gets none. Transactional batches are refused.
+// replicated, whatever acks says, but acks=0 gets none. Transactional batches are refused. producedOnce says what becomes of a partition that is named twice.
 var _ = register(kmsg.Produce, 3, 13, (*Handlers).produce)
 
 // produceSlot is where the result of one appended batch goes in the answer.
