@@ -1,6 +1,7 @@
 package state
 
 import (
+	"math"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -94,8 +95,10 @@ func (m *Machine) grant(class workClass, newest bool, c *GrantWork) (lease, bool
 func (m *Machine) grantDelete(c *GrantWork) (lease, bool) {
 	var due []kafka.ObjectID
 	var keys [][]byte
+	kept := int64(math.MaxInt64)
+	m.leases(func(_ int64, l lease) { kept = min(kept, l.keepsGarbage()) })
 	m.tx.Scan([]byte{prefixGarbage}, []byte{prefixGarbage + 1}, func(k, _ []byte) bool {
-		if int64(len(due)) >= c.MaxObjects || later(numberAt(k, 1), c.Policy.DeleteDelayMillis) > m.now {
+		if int64(len(due)) >= c.MaxObjects || numberAt(k, 1) >= kept || later(numberAt(k, 1), c.Policy.DeleteDelayMillis) > m.now {
 			return false
 		}
 		due, keys = append(due, objectAt(k, 9)), append(keys, append([]byte(nil), k...))

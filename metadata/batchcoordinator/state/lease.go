@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/binary"
+	"math"
 
 	"github.com/inkwell-project/inkwell/kafka"
 )
@@ -86,6 +87,15 @@ func (r *valueReader) partition() (tp kafka.TopicIDPartition) {
 	r.rest = r.rest[copy(tp.ID[:], r.rest):]
 	tp.Partition = int32(r.int())
 	return tp
+}
+
+// keepsGarbage is the time from which on objects are not deleted before the lease ends, whatever they were: a key compaction reads a partition for long, and retention releases
+// its objects meanwhile. Without them it would fail, and again.
+func (l *lease) keepsGarbage() int64 {
+	if l.class != classCompact {
+		return math.MaxInt64
+	}
+	return l.granted
 }
 
 // leases reads all, in the order of their ids; the policy bounds how many there are.

@@ -25,10 +25,11 @@ func WorkLevel(r statestore.Reader) int64 {
 func NextGrant(r statestore.Reader, c *GrantWork) (atMillis int64, ok bool) {
 	atMillis = math.MaxInt64
 	add := func(at int64) { atMillis, ok = min(atMillis, at), true }
-	total, own := int64(0), int64(0)
+	total, own, kept := int64(0), int64(0), int64(math.MaxInt64)
 	r.Scan([]byte{prefixLease}, []byte{prefixLease + 1}, func(_, v []byte) bool {
 		l := readLease(v)
 		add(l.deadline)
+		kept = min(kept, l.keepsGarbage())
 		total++
 		if l.broker == c.Broker && l.epoch == c.BrokerEpoch {
 			own++
@@ -48,7 +49,9 @@ func NextGrant(r statestore.Reader, c *GrantWork) (atMillis int64, ok bool) {
 		switch kind {
 		case rpc.WorkDelete:
 			r.Scan([]byte{prefixGarbage}, []byte{prefixGarbage + 1}, func(k, _ []byte) bool {
-				add(later(numberAt(k, 1), c.Policy.DeleteDelayMillis))
+				if numberAt(k, 1) < kept { // otherwise when a lease ends
+					add(later(numberAt(k, 1), c.Policy.DeleteDelayMillis))
+				}
 				return false
 			})
 		case rpc.WorkMerge:
