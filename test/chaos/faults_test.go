@@ -3,10 +3,17 @@ package chaos
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/inkwell-project/inkwell/metadata/clustercontroller/state"
+	"github.com/inkwell-project/inkwell/metadata/statestore/pebblestore/pebblestoretest"
 )
 
 // step is one fault of a schedule: what, to whom, for how long. All of it is drawn from the seed; who leads at that moment is not.
@@ -76,6 +83,7 @@ var faults = []fault{
 		return s.apart(st, both(anyone, s.brokers[st.a%len(s.brokers)].name))
 	}},
 	{"fill the disk of a metadata node", time.Second, 3 * time.Second, false, fullDisk},
+	{"damage a state of a metadata node", 0, time.Second, false, damageState},
 	{"restart all metadata nodes in turn", 0, time.Second, true, rollNodes},
 	{"restart all brokers in turn", 0, time.Second, true, rollBrokers},
 	{"replace a dead metadata node", 0, time.Second, true, replaceNode},
@@ -240,6 +248,20 @@ func fullDisk(s *system, st step) error {
 	}
 	sleep(s.t.Context(), st.hold)
 	return errors.Join(err, free(), s.launch(p))
+}
+
+// damageState flips a bit in the state of one of the clusters' partitions on a node that is down. It has it made anew from the others.
+func damageState(s *system, st step) error {
+	return s.restart(s.someNode(st.a), st.hold, func(p *process) error {
+		if err := p.Stop(); err != nil { // what was not flushed comes back from the log, and has no file to damage
+			return err
+		}
+		group, err := pebblestoretest.Damage(vfs.Default, filepath.Join(p.disk, "data", "metadata", "state"), rand.New(rand.NewPCG(uint64(st.b), 0)), pebblestoretest.FlippedBit,
+			func(group uint64) bool { return group > state.ClusterMetadataGroup && group < state.OwnOffsetsGroup })
+		s.say("  of %s the state of group %d is damaged", p.name, group) // 0: nothing was flushed yet
+		s.damaged.Store(true)
+		return err
+	})
 }
 
 func rollNodes(s *system, st step) error {
