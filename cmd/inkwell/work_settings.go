@@ -32,6 +32,7 @@ func (w *workSettings) define(s *settings.Set) {
 	wait(&w.MergeAge, "compaction.merge.max.age", "or when the oldest waits for so long")
 	size(&w.PartitionBytes, "compaction.partition.bytes", 1<<30, "a partition's merged history is merged again when there is so much of it in pieces, at most compaction.object.bytes")
 	count(&w.PartitionCoordinates, "compaction.partition.coordinates", 2, 100_000, "or when there are so many pieces")
+	wait(&w.PartitionAge, "compaction.partition.max.age", "or when there are a few and the oldest was written so long ago")
 	size(&w.FinalBytes, "compaction.final.bytes", 1<<30, "size at which a merged piece is left as it is")
 	size(&w.ObjectBytes, "compaction.object.bytes", 1<<30, "most bytes of an object that a job writes")
 	count(&w.MaxLeases, "compaction.max.leases", 1, 10_000, "jobs at a time of each partition of __batch_coordinates")

@@ -36,14 +36,14 @@ func TestWorkSettings(t *testing.T) {
 		t.Errorf("without settings:\n%+v, want\n%+v", got, defaults)
 	}
 	m, err = load("--compaction.merge.objects", "24", "--compaction.merge.bytes", "3MiB", "--compaction.merge.coordinates", "99", "--compaction.merge.max.age", "15s",
-		"--compaction.partition.bytes", "5MiB", "--compaction.partition.coordinates", "8", "--compaction.final.bytes", "4MiB", "--compaction.object.bytes", "6MiB",
+		"--compaction.partition.bytes", "5MiB", "--compaction.partition.coordinates", "8", "--compaction.partition.max.age", "7h", "--compaction.final.bytes", "4MiB", "--compaction.object.bytes", "6MiB",
 		"--compaction.max.leases", "7", "--compaction.max.leases.per.broker", "2", "--compaction.lease.timeout", "20s", "--compaction.retry.backoff", "2s",
 		"--compaction.retry.backoff.max", "21s", "--compaction.max.attempts", "9", "--compaction.parked.retry", "22m", "--log.cleaner.backoff", "6s", "--compaction.sweep.delays", "10s, 1h")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := batchcoordinator.WorkConfig{
-		MergeObjects: 24, MergeBytes: 3 << 20, MergeCoordinates: 99, MergeAge: 15 * time.Second, PartitionBytes: 5 << 20, PartitionCoordinates: 8, FinalBytes: 4 << 20, ObjectBytes: 6 << 20,
+		MergeObjects: 24, MergeBytes: 3 << 20, MergeCoordinates: 99, MergeAge: 15 * time.Second, PartitionBytes: 5 << 20, PartitionCoordinates: 8, PartitionAge: 7 * time.Hour, FinalBytes: 4 << 20, ObjectBytes: 6 << 20,
 		MaxLeases: 7, MaxLeasesPerBroker: 2, MaxBackoff: 21 * time.Second, MaxAttempts: 9, ParkedRetry: 22 * time.Minute, CheckInterval: 6 * time.Second,
 		SweepDelays: []time.Duration{10 * time.Second, time.Hour},
 	}

@@ -26,11 +26,12 @@ type WorkConfig struct {
 	MergeBytes       int64
 	MergeCoordinates int64
 	MergeAge         time.Duration
-	// A partition's merged coordinates are merged again once they have PartitionBytes (compaction.partition.bytes) together or there are
-	// PartitionCoordinates (compaction.partition.coordinates) of them; one of FinalBytes (compaction.final.bytes) is left alone. ObjectBytes
+	// A partition's merged coordinates are merged again once they have PartitionBytes (compaction.partition.bytes) together, there are
+	// PartitionCoordinates (compaction.partition.coordinates) of them, or a few and the oldest is PartitionAge (compaction.partition.max.age) old; one of FinalBytes (compaction.final.bytes) is left alone. ObjectBytes
 	// (compaction.object.bytes) bounds what a job writes.
 	PartitionBytes       int64
 	PartitionCoordinates int64
+	PartitionAge         time.Duration
 	FinalBytes           int64
 	ObjectBytes          int64
 	// SweepDelays are the waits before each round of sweeping a fenced epoch's uploads.
@@ -44,6 +45,7 @@ func (c *WorkConfig) SetDefaults() {
 		value time.Duration
 	}{
 		{&c.ParkedRetry, 24 * time.Hour}, {&c.MaxBackoff, time.Hour}, {&c.CheckInterval, 15 * time.Second}, {&c.MergeAge, 10 * time.Minute},
+		{&c.PartitionAge, 24 * time.Hour},
 	} {
 		if *d.to == 0 {
 			*d.to = d.value
@@ -90,7 +92,7 @@ func (c *WorkConfig) Validate() error {
 	if c.PartitionBytes > c.ObjectBytes {
 		errs = append(errs, fmt.Errorf("batch coordinator: compaction.partition.bytes is %d, want at most compaction.object.bytes, %d", c.PartitionBytes, c.ObjectBytes))
 	}
-	for _, d := range append([]time.Duration{c.ParkedRetry, c.MaxBackoff, c.CheckInterval, c.MergeAge}, c.SweepDelays...) {
+	for _, d := range append([]time.Duration{c.ParkedRetry, c.MaxBackoff, c.CheckInterval, c.MergeAge, c.PartitionAge}, c.SweepDelays...) {
 		if d < time.Millisecond {
 			errs = append(errs, fmt.Errorf("batch coordinator: a wait of work is %v, want at least 1ms", d))
 		}
@@ -106,7 +108,7 @@ func (c *Coordinator) policy() state.WorkPolicy {
 		MaxLeases: w.MaxLeases, MaxLeasesPerBroker: w.MaxLeasesPerBroker, MaxAttempts: w.MaxAttempts,
 		BackoffMillis: c.cfg.WorkRetryDelay.Milliseconds(), MaxBackoffMillis: w.MaxBackoff.Milliseconds(), ParkedMillis: w.ParkedRetry.Milliseconds(),
 		MergeObjects: w.MergeObjects, MergeBytes: w.MergeBytes, MergeCoordinates: w.MergeCoordinates, MergeAgeMillis: w.MergeAge.Milliseconds(),
-		RunBytes: w.PartitionBytes, RunCoordinates: w.PartitionCoordinates, RunMaxBytes: w.ObjectBytes, FinalBytes: w.FinalBytes,
+		RunBytes: w.PartitionBytes, RunCoordinates: w.PartitionCoordinates, RunAgeMillis: w.PartitionAge.Milliseconds(), RunMaxBytes: w.ObjectBytes, FinalBytes: w.FinalBytes,
 		SweepMillis: make([]int64, len(w.SweepDelays)),
 	}
 	for i, d := range w.SweepDelays {

@@ -19,7 +19,8 @@ type load struct {
 	objects              int // four a second
 	batchBytes           int32
 	policy               WorkPolicy
-	deleteEvery          int // objects between two rounds of work
+	deleteEvery          int   // objects between two rounds of work
+	everyMillis          int64 // an object, 250 by default
 }
 
 var dayPolicy = WorkPolicy{LeaseMillis: 60_000, DeleteDelayMillis: 60_000, MaxLeases: 64, MaxLeasesPerBroker: 64, MaxAttempts: 5, BackoffMillis: 30_000,
@@ -33,6 +34,15 @@ func TestMergedCoordinates(t *testing.T) {
 	w := runLoad(t, load{partitions: 50, segments: 10, objects: 7200, batchBytes: 1000, policy: policy, deleteEvery: 16})
 	w.report(t)
 	w.want(t, 25, 2.2, 300)
+}
+
+// TestWeekOfASlowPartition: a write every five minutes, whose bytes never fill a merge. What is left is a piece for each day, and today's.
+func TestWeekOfASlowPartition(t *testing.T) {
+	policy := dayPolicy
+	policy.RunAgeMillis = 86_400_000
+	w := runLoad(t, load{partitions: 1, segments: 1, objects: 7 * 24 * 12, batchBytes: 1000, policy: policy, deleteEvery: 2, everyMillis: 300_000})
+	w.report(t)
+	w.want(t, 20, 2.2, 400)
 }
 
 // TestDayOfMerges is 24 h of four objects a second over 1,000 partitions: with INKWELL_DAY_OF_MERGES=sparse each has a batch of 100 of them; with
@@ -75,7 +85,7 @@ func runLoad(t *testing.T, l load) *world {
 	w := &world{t: t, store: store, machine: New(), now: 1_700_000_000_000, load: l}
 	w.apply(&EnableWork{Level: 1})
 	for i := range l.objects {
-		w.now += 250
+		w.now += max(l.everyMillis, 250)
 		w.commit(i)
 		if i%l.deleteEvery == l.deleteEvery-1 {
 			w.work()

@@ -189,7 +189,7 @@ func (m *Machine) grantRuns(c *GrantWork) (l lease, ok bool) {
 // chooseRun picks the coordinates that are merged next: of the lowest level that has enough, and whatever lower ones lie between them. It looks at
 // these levels only, from where they start. A run has no coordinates of the objects to leave out.
 func (m *Machine) chooseRun(tp kafka.TopicIDPartition, u *upkeep, policy *WorkPolicy, maxBytes int64, leaveOut []kafka.ObjectID) (best leasedRun, bestBytes int64, ok bool) {
-	level := u.fullLevel(policy)
+	level := m.fullLevel(tp, u, policy)
 	if level == 0 {
 		return best, 0, false
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 var modelPolicy = WorkPolicy{LeaseMillis: 40, DeleteDelayMillis: 10, MaxLeases: 4, MaxLeasesPerBroker: 3, MaxAttempts: 2, BackoffMillis: 5, MaxBackoffMillis: 20, ParkedMillis: 60,
-	MergeObjects: 3, MergeBytes: 60, MergeCoordinates: 12, MergeAgeMillis: 30, RunBytes: 60, RunCoordinates: 3, RunMaxBytes: 80, FinalBytes: 50, SweepMillis: []int64{5, 10}}
+	MergeObjects: 3, MergeBytes: 60, MergeCoordinates: 12, MergeAgeMillis: 30, RunBytes: 60, RunCoordinates: 3, RunAgeMillis: 20, RunMaxBytes: 80, FinalBytes: 50, SweepMillis: []int64{5, 10}}
 
 // modelLease is a lease and what the twin knows of it.
 type modelLease struct {

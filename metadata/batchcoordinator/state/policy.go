@@ -24,9 +24,10 @@ type WorkPolicy struct {
 	MergeBytes       int64
 	MergeCoordinates int64
 	MergeAgeMillis   int64
-	// A partition's merged coordinates are merged again once there are this many bytes or coordinates; RunMaxBytes bounds the output.
+	// A partition's merged coordinates are merged again once there are this many bytes or coordinates, or a few and the oldest is this old; RunMaxBytes bounds the output.
 	RunBytes       int64
 	RunCoordinates int64
+	RunAgeMillis   int64 // 0: no age is enough
 	RunMaxBytes    int64
 	// FinalBytes: a coordinate of this size is not merged again.
 	FinalBytes int64
@@ -37,7 +38,7 @@ type WorkPolicy struct {
 func (p *WorkPolicy) fields() []*int64 {
 	return []*int64{
 		&p.LeaseMillis, &p.DeleteDelayMillis, &p.MaxLeases, &p.MaxLeasesPerBroker, &p.MaxAttempts, &p.BackoffMillis, &p.MaxBackoffMillis, &p.ParkedMillis,
-		&p.MergeObjects, &p.MergeBytes, &p.MergeCoordinates, &p.MergeAgeMillis, &p.RunBytes, &p.RunCoordinates, &p.RunMaxBytes, &p.FinalBytes,
+		&p.MergeObjects, &p.MergeBytes, &p.MergeCoordinates, &p.MergeAgeMillis, &p.RunBytes, &p.RunCoordinates, &p.RunMaxBytes, &p.FinalBytes, &p.RunAgeMillis,
 	}
 }
 

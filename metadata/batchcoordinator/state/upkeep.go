@@ -146,14 +146,35 @@ func (u *upkeep) remove(c *coordinate) {
 }
 
 // fullLevel is the lowest level with enough to be merged, 0 for none.
-func (u *upkeep) fullLevel(p *WorkPolicy) uint8 {
-	for _, r := range u.runs {
-		if r.coordinates >= 2 && r.coordinates >= r.look && (r.coordinates >= p.RunCoordinates || r.bytes >= p.RunBytes) {
+func (m *Machine) fullLevel(tp kafka.TopicIDPartition, u *upkeep, p *WorkPolicy) uint8 {
+	for i := range u.runs {
+		r := &u.runs[i]
+		if r.coordinates >= 2 && r.coordinates >= r.look && (r.coordinates >= p.RunCoordinates || r.bytes >= p.RunBytes || m.aged(tp, r, p)) {
 			return r.level
 		}
 	}
 	return 0
 }
+
+// aged says whether coordinates of a level are worth a merge for their age: a partition that is written seldom would keep as many as RunCoordinates for each level of a few bytes.
+func (m *Machine) aged(tp kafka.TopicIDPartition, r *levelRun, p *WorkPolicy) bool {
+	if p.RunAgeMillis <= 0 || r.coordinates < minFragment {
+		return false
+	}
+	aged, looked := false, 0
+	scanCoordinates(m.tx, tp, max(r.start, m.partition(tp).value.LogStartOffset), func(c coordinate) bool {
+		looked++
+		if c.level == r.level {
+			aged = later(c.committed, p.RunAgeMillis) <= m.now
+			return false
+		}
+		return looked < maxAgedLooks
+	})
+	return aged
+}
+
+// maxAgedLooks bounds what is read for an age; the next merge of commits looks again.
+const maxAgedLooks = 64
 
 // reconsider puts the partition's merge on the agenda when there is enough for one, and back what a lease had blocked.
 func (m *Machine) reconsider(tp kafka.TopicIDPartition, p *WorkPolicy) {
@@ -161,7 +182,7 @@ func (m *Machine) reconsider(tp kafka.TopicIDPartition, p *WorkPolicy) {
 	if u.lease != 0 {
 		return
 	}
-	switch full := u.fullLevel(p) != 0; {
+	switch full := m.fullLevel(tp, u, p) != 0; {
 	case u.merge.next >= 0:
 	case full:
 		m.schedule(classRun, partitionSubject(tp), &u.merge, m.now, rpc.WorkWaiting)
