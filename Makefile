@@ -6,7 +6,7 @@ BIN := bin/inkwell
 SIM := GODEBUG=asyncpreemptoff=1 $(GO) test
 VERSION ?= $(shell git describe --tags --always 2>/dev/null || echo dev)
 
-.PHONY: help build run test check fmt vet lint tools bench bench-latency bench-metadata bench-jobs chaos soak acceptance sim crashes damage fuzz docs clean
+.PHONY: help build run test check fmt vet lint tools bench bench-latency bench-metadata bench-jobs bench-day chaos soak acceptance sim crashes damage fuzz docs clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
@@ -39,10 +39,11 @@ vet:             ## go vet
 lint:            ## staticcheck
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0 ./...
 
-bench: build     ## compare with Apache Kafka on this machine, then bench-metadata and bench-jobs; saves tables in bench/results
+bench: build     ## compare with Apache Kafka on this machine, then bench-metadata, bench-jobs and bench-day; saves tables in bench/results
 	$(GO) run ./bench -readme README.md
 	$(MAKE) bench-metadata FLAGS=
 	$(MAKE) bench-jobs FLAGS=
+	$(MAKE) bench-day
 
 bench-latency: build ## acks, readers and pipelining against a store with 100 ms PUTs, and the CPU of an idle process
 	INKWELL_TEST_BINARY=$(CURDIR)/$(BIN) $(GO) run ./bench/latency -results bench/results -readme README.md
@@ -50,8 +51,11 @@ bench-latency: build ## acks, readers and pipelining against a store with 100 ms
 bench-metadata: build ## three metadata nodes: commits, failover, idle clusters, start, neighbours; about 4 minutes. FLAGS=-only=commits measures a part
 	INKWELL_TEST_BINARY=$(CURDIR)/$(BIN) $(GO) run ./bench/metadata -results bench/results -readme README.md $(FLAGS)
 
-bench-jobs: build ## merging: a simulated day, its speed and memory, what producers feel of it, reading merged history; about 10 minutes, FLAGS=-day=false less
+bench-jobs: build ## merging: its speed and memory, what producers feel of it, reading merged history; about 10 minutes
 	INKWELL_TEST_BINARY=$(CURDIR)/$(BIN) $(GO) run ./bench/jobs -results bench/results -readme README.md $(FLAGS)
+
+bench-day:       ## what merging makes of a simulated day of small objects; a quarter of an hour
+	$(GO) run ./bench/day -results bench/results -readme README.md
 
 chaos: tools build ## three metadata nodes and two clusters through every fault; twenty kills of one process; SEED=n repeats the faults of a run
 	INKWELL_TEST_CHAOS=long INKWELL_TEST_KILLS=20 INKWELL_TEST_LEADER_KILLS=20 $(if $(SEED),INKWELL_TEST_SEED=$(SEED)) $(GO) test -count=1 -timeout 60m -v ./test/chaos/...

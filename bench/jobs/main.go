@@ -1,4 +1,4 @@
-// Command jobs measures Compaction Jobs: what merging makes of a day of small objects, how fast one broker merges with one core and in how much memory, what producers feel of it,
+// Command jobs measures Compaction Jobs: how fast one broker merges with one core and in how much memory, what producers feel of it,
 // and how fast merged history is read from a distant store. It prints one table; nothing passes or fails, for a loaded machine has other figures.
 package main
 
@@ -12,20 +12,12 @@ import (
 	"github.com/inkwell-project/inkwell/test/servers"
 )
 
-var (
-	megabytes = flag.Int64("megabytes", 4000, "bytes of history, in 10^6")
-	day       = flag.Bool("day", true, "simulate 24 h of commits and merges, too, which takes minutes")
-)
+var megabytes = flag.Int64("megabytes", 4000, "bytes of history, in 10^6")
 
 func main() { load.Main("bench-jobs", measure) }
 
 func measure(ctx context.Context) (load.Table, error) {
 	rows, err := history(ctx)
-	if err == nil && *day {
-		var more []load.Row
-		more, err = simulatedDay(ctx)
-		rows = append(rows, more...)
-	}
 	return load.Table{Title: "Compaction Jobs", Rows: rows}, err
 }
 

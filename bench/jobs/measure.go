@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"regexp"
-	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -167,27 +163,4 @@ func (w *world) read(ctx context.Context) (rows []load.Row, err error) {
 		return errors.Join(err, ctx.Err())
 	})
 	return rows, err
-}
-
-var dayReport = regexp.MustCompile(`(\d+) batches, .* live coordinates (\d+) .* state (\d+) B per coordinate; rewritten ([\d.]+)`)
-
-// simulatedDay runs the state machine's test of a day at its full size: four objects a second with batches of 100 of 1,000 partitions.
-func simulatedDay(ctx context.Context) ([]load.Row, error) {
-	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-v", "-timeout", "30m", "-run", "^TestDayOfMerges$", "./metadata/batchcoordinator/state")
-	cmd.Env = append(os.Environ(), "INKWELL_DAY_OF_MERGES=sparse")
-	text, err := cmd.CombinedOutput()
-	m := dayReport.FindSubmatch(text)
-	if err != nil || m == nil {
-		return nil, fmt.Errorf("TestDayOfMerges: %w\n%s", err, text)
-	}
-	batches, err1 := strconv.ParseFloat(string(m[1]), 64)
-	coordinates, err2 := strconv.ParseFloat(string(m[2]), 64)
-	if err := errors.Join(err1, err2); err != nil {
-		return nil, err
-	}
-	return []load.Row{
-		{Figure: fmt.Sprintf("24 h of 4 objects/s over 1,000 partitions, %.1f million batches: live coordinates after merge", batches/1e6), Measured: fmt.Sprintf("1/%.0f of the batches", batches/coordinates), Target: "1/50"},
-		{Figure: "state per coordinate", Measured: string(m[3]) + " bytes", Target: "200 bytes"},
-		{Figure: "bytes rewritten per byte produced", Measured: string(m[4]), Target: "2.2"},
-	}, nil
 }
