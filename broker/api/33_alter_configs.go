@@ -20,31 +20,26 @@ var (
 )
 
 func (h *Handlers) alterConfigs(ctx context.Context, r *listener.Request, req *kmsg.AlterConfigsRequest) kmsg.Response {
-	answer := func(res kmsg.AlterConfigsRequestResource, code int16, why *string) kmsg.AlterConfigsResponseResource {
+	answer := func(res *kmsg.AlterConfigsRequestResource, code int16, why *string) kmsg.AlterConfigsResponseResource {
 		rr := kmsg.NewAlterConfigsResponseResource()
 		rr.ResourceType, rr.ResourceName, rr.ErrorCode, rr.ErrorMessage = res.ResourceType, res.ResourceName, code, why
 		return rr
 	}
-	forwarded := *req
-	forwarded.Resources = nil
-	for _, res := range req.Resources {
-		if h.anotherBroker(res.ResourceType, res.ResourceName) == nil {
-			forwarded.Resources = append(forwarded.Resources, res)
-		}
+	about := func(res *kmsg.AlterConfigsRequestResource) (kmsg.ConfigResourceType, string) {
+		return res.ResourceType, res.ResourceName
 	}
 	out := req.ResponseKind().(*kmsg.AlterConfigsResponse)
-	if len(forwarded.Resources) > 0 {
+	resources := alter(h, req.Resources, about, answer, func(own []kmsg.AlterConfigsRequestResource) []kmsg.AlterConfigsResponseResource {
+		forwarded := *req
+		forwarded.Resources = own
 		out = h.forward(ctx, r, toController, &forwarded, 0, func(resp kmsg.Response, code int16) {
-			for _, res := range forwarded.Resources {
-				resp.(*kmsg.AlterConfigsResponse).Resources = append(resp.(*kmsg.AlterConfigsResponse).Resources, answer(res, code, nil))
+			for i := range own {
+				resp.(*kmsg.AlterConfigsResponse).Resources = append(resp.(*kmsg.AlterConfigsResponse).Resources, answer(&own[i], code, nil))
 			}
 		}).(*kmsg.AlterConfigsResponse)
-	}
-	for i, res := range req.Resources { // the Controller answers in the order of its request
-		if why := h.anotherBroker(res.ResourceType, res.ResourceName); why != nil {
-			out.Resources = slices.Insert(out.Resources, min(i, len(out.Resources)), answer(res, kerr.InvalidRequest.Code, why))
-		}
-	}
+		return out.Resources
+	})
+	out.Resources = resources
 	for _, res := range out.Resources {
 		h.refusedCode(r, res.ErrorCode, res.ErrorMessage, "resource", limitedlog.Capped(res.ResourceName))
 	}
@@ -52,33 +47,47 @@ func (h *Handlers) alterConfigs(ctx context.Context, r *listener.Request, req *k
 }
 
 func (h *Handlers) incrementalAlterConfigs(ctx context.Context, r *listener.Request, req *kmsg.IncrementalAlterConfigsRequest) kmsg.Response {
-	answer := func(res kmsg.IncrementalAlterConfigsRequestResource, code int16, why *string) kmsg.IncrementalAlterConfigsResponseResource {
+	answer := func(res *kmsg.IncrementalAlterConfigsRequestResource, code int16, why *string) kmsg.IncrementalAlterConfigsResponseResource {
 		rr := kmsg.NewIncrementalAlterConfigsResponseResource()
 		rr.ResourceType, rr.ResourceName, rr.ErrorCode, rr.ErrorMessage = res.ResourceType, res.ResourceName, code, why
 		return rr
 	}
-	forwarded := *req
-	forwarded.Resources = nil
-	for _, res := range req.Resources {
-		if h.anotherBroker(res.ResourceType, res.ResourceName) == nil {
-			forwarded.Resources = append(forwarded.Resources, res)
-		}
+	about := func(res *kmsg.IncrementalAlterConfigsRequestResource) (kmsg.ConfigResourceType, string) {
+		return res.ResourceType, res.ResourceName
 	}
 	out := req.ResponseKind().(*kmsg.IncrementalAlterConfigsResponse)
-	if len(forwarded.Resources) > 0 {
+	resources := alter(h, req.Resources, about, answer, func(own []kmsg.IncrementalAlterConfigsRequestResource) []kmsg.IncrementalAlterConfigsResponseResource {
+		forwarded := *req
+		forwarded.Resources = own
 		out = h.forward(ctx, r, toController, &forwarded, 0, func(resp kmsg.Response, code int16) {
-			for _, res := range forwarded.Resources {
-				resp.(*kmsg.IncrementalAlterConfigsResponse).Resources = append(resp.(*kmsg.IncrementalAlterConfigsResponse).Resources, answer(res, code, nil))
+			for i := range own {
+				resp.(*kmsg.IncrementalAlterConfigsResponse).Resources = append(resp.(*kmsg.IncrementalAlterConfigsResponse).Resources, answer(&own[i], code, nil))
 			}
 		}).(*kmsg.IncrementalAlterConfigsResponse)
-	}
-	for i, res := range req.Resources { // the Controller answers in the order of its request
-		if why := h.anotherBroker(res.ResourceType, res.ResourceName); why != nil {
-			out.Resources = slices.Insert(out.Resources, min(i, len(out.Resources)), answer(res, kerr.InvalidRequest.Code, why))
-		}
-	}
+		return out.Resources
+	})
+	out.Resources = resources
 	for _, res := range out.Resources {
 		h.refusedCode(r, res.ErrorCode, res.ErrorMessage, "resource", limitedlog.Capped(res.ResourceName))
+	}
+	return out
+}
+
+// alter forwards all resources but those of another broker, which it refuses, and gives the answers in the order of the request.
+func alter[R, A any](h *Handlers, resources []R, about func(*R) (kmsg.ConfigResourceType, string), answer func(*R, int16, *string) A, forward func(own []R) []A) (out []A) {
+	var own []R
+	for i := range resources {
+		if h.anotherBroker(about(&resources[i])) == nil {
+			own = append(own, resources[i])
+		}
+	}
+	if len(own) > 0 {
+		out = forward(own)
+	}
+	for i := range resources { // the Controller answers in the order of its request
+		if why := h.anotherBroker(about(&resources[i])); why != nil {
+			out = slices.Insert(out, min(i, len(out)), answer(&resources[i], kerr.InvalidRequest.Code, why))
+		}
 	}
 	return out
 }
