@@ -250,8 +250,7 @@ func (n *Node) Condemn(id uint64, reason error) (err error) {
 	if err := n.StopGroup(id); err != nil {
 		return err
 	}
-	place := id
-	n.view(func(v *pebblestore.View) { place = placeOf(v.Reader(placedSpace), id) })
+	place := n.place(id)
 	b := n.store.NewBatch()
 	b.Tx(pebblestore.Space{Group: place, Kind: kindMeta}).Set(damagedKey, []byte(reason.Error()))
 	b.Commit()

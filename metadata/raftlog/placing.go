@@ -28,6 +28,13 @@ func placeOf(r statestore.Reader, id uint64) uint64 {
 	return id
 }
 
+// place is where a group's data is now.
+func (n *Node) place(id uint64) uint64 {
+	place := id // of a store that is closed nothing is read
+	n.view(func(v *pebblestore.View) { place = placeOf(v.Reader(placedSpace), id) })
+	return place
+}
+
 // space of a group's data. It changes when a snapshot is installed: see consistently.
 func (g *group) space(kind byte) pebblestore.Space {
 	return pebblestore.Space{Group: g.place.Load(), Kind: kind}

@@ -254,8 +254,7 @@ func (n *Node) RemoveGroup(id uint64) (err error) {
 	if err := n.StopGroup(id); err != nil {
 		return err
 	}
-	place := id
-	n.view(func(v *pebblestore.View) { place = placeOf(v.Reader(placedSpace), id) })
+	place := n.place(id)
 	b := n.store.NewBatch()
 	b.DeleteGroup(place)
 	b.Tx(placedSpace).Delete(offsetKey(int64(id)))
