@@ -154,7 +154,7 @@ func (n *Node) adopt(l *layout) error {
 	n.rebuilds.look()
 	n.connect()
 	addresses := map[int32]string{}
-	for _, m := range l.members() {
+	for _, m := range l.present() {
 		if address := addressOf(m); address != "" && m.ID != n.cfg.ID && n.cfg.RaftListener != nil {
 			addresses[m.ID] = address
 		}

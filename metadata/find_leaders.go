@@ -33,7 +33,7 @@ func (n *Node) liveNodes() []rpc.MetadataNode {
 		return nil
 	}
 	nodes := []rpc.MetadataNode{{ID: self.ID, Address: net.JoinHostPort(self.Host, strconv.Itoa(int(self.Port)))}}
-	for _, m := range n.layout.Load().members() {
+	for _, m := range n.layout.Load().present() {
 		if address := addressOf(m); address != "" && m.ID != self.ID && n.alive(m.ID) {
 			nodes = append(nodes, rpc.MetadataNode{ID: m.ID, Address: address})
 		}

@@ -60,12 +60,24 @@ func (l *layout) members() []*topics.Node {
 	return out
 }
 
-// connected are the nodes that others must reach by Raft: members, and those that were removed and still have replicas.
+// present are the nodes that others have to do with, by id: members, and those that were removed and still have replicas. One of these may live and lead: it must be told where its
+// replicas are to go, and be found until they are there.
+func (l *layout) present() []*topics.Node {
+	var out []*topics.Node
+	for _, id := range slices.Sorted(maps.Keys(l.nodes)) {
+		if n := l.nodes[id]; n.State != topics.NodeRemoved || l.holds(id) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// connected are the nodes that others must reach by Raft.
 func (l *layout) connected() map[int32]string {
 	out := map[int32]string{}
-	for id, n := range l.nodes {
-		if n.RaftAddress != "" && (n.State != topics.NodeRemoved || l.holds(id)) {
-			out[id] = n.RaftAddress
+	for _, n := range l.present() {
+		if n.RaftAddress != "" {
+			out[n.ID] = n.RaftAddress
 		}
 	}
 	return out

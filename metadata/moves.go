@@ -158,12 +158,12 @@ func (m *mover) nextChange(l *layout, p *topics.PartitionPlacement, s *raftlog.S
 	return step{}, false
 }
 
-// learners of a group: every node follows __cluster_metadata.
+// learners of a group: every node follows __cluster_metadata, one that was removed until its last replica has left it.
 func (m *mover) learners(l *layout, p *topics.PartitionPlacement, voters []int32) (nodes []int32) {
 	if p.RaftGroup != state.ClusterMetadataGroup {
 		return nil
 	}
-	for _, node := range l.members() {
+	for _, node := range l.present() {
 		if !slices.Contains(voters, node.ID) && node.RaftAddress != "" {
 			nodes = append(nodes, node.ID)
 		}

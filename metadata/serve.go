@@ -94,7 +94,7 @@ func hostPort(address string) (host string, port int32, err error) {
 // apiNodes are the live nodes as Kafka clients are told of them.
 func (n *Node) apiNodes(self api.Node) []api.Node {
 	nodes := []api.Node{self}
-	for _, m := range n.layout.Load().members() {
+	for _, m := range n.layout.Load().present() {
 		if m.ID != self.ID && len(m.Listeners) > 0 && n.alive(m.ID) {
 			nodes = append(nodes, api.Node{ID: m.ID, Host: m.Listeners[0].Host, Port: m.Listeners[0].Port, Rack: m.Rack})
 		}

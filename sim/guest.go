@@ -28,11 +28,21 @@ func (w *World) moveNodes(ctx context.Context) error {
 		return err
 	}
 	leaves := w.guest
-	switch r.IntN(3) {
+	switch r.IntN(4) {
 	case 0:
 		leaves = w.nodes[r.IntN(len(w.nodes))]
 	case 1:
-		return w.replace(ctx, admin, w.nodes[r.IntN(len(w.nodes))])
+		lost := w.nodes[r.IntN(len(w.nodes))]
+		w.trace.Add("is lost", lost.host)
+		lost.kill(true, 0)
+		lost.retire()
+		return w.replace(ctx, admin, lost, false)
+	case 2:
+		alive := w.nodes[r.IntN(len(w.nodes))]
+		w.trace.Add("is replaced", alive.host)
+		err := w.replace(ctx, admin, alive, true)
+		alive.retire()
+		return err
 	}
 	w.trace.Add("drains", leaves.host)
 	if err := w.setNode(ctx, admin, rpc.NodeDrain, leaves.id); err != nil {
@@ -53,13 +63,10 @@ func (w *World) moveNodes(ctx context.Context) error {
 	return nil
 }
 
-// replace has a node go for ever with its disk; the guest takes its place.
-func (w *World) replace(ctx context.Context, admin *client.AdminClient, lost *metadataNode) error {
-	w.trace.Add("is lost", lost.host)
-	lost.kill(true, 0)
-	lost.retire()
+// replace has the guest take a node's place, with force that of one that lives and may lead.
+func (w *World) replace(ctx context.Context, admin *client.AdminClient, lost *metadataNode, force bool) error {
 	for {
-		_, err := admin.SetNode(ctx, &rpc.SetNodeRequest{Action: rpc.NodeReplace, Node: lost.id, By: w.guest.id})
+		_, err := admin.SetNode(ctx, &rpc.SetNodeRequest{Action: rpc.NodeReplace, Node: lost.id, By: w.guest.id, Force: force})
 		if err == nil {
 			break
 		}

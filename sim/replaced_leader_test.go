@@ -1,0 +1,61 @@
+package sim
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/inkwell-project/inkwell/rpc"
+	"github.com/inkwell-project/inkwell/rpc/client"
+)
+
+// A node that lives and leads is replaced by force. It is no voter of __cluster_metadata any more before its other replicas move, and only it can hand over what it leads: it must go
+// on hearing where that is to go.
+func TestReplacedLeaderHandsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, ctx := smallWorld(t, 1, true)
+		admin := client.NewAdmin(client.AdminConfig{Addresses: append(w.metadataAddresses(), w.guest.address()), Dial: w.net.Dialer("admin", func() bool { return true }), Logger: slog.New(slog.DiscardHandler)})
+		defer admin.Close()
+		if _, err := admin.CreateCluster(ctx, &rpc.CreateClusterRequest{Name: "c"}); err != nil {
+			t.Fatal(err)
+		}
+		w.guest.start()
+		if err := w.untilNode(ctx, admin, w.guest.id, "has joined", func(n *rpc.NodeDescription) bool { return n.Alive }); err != nil {
+			t.Fatal(err)
+		}
+		leader := leaderBesideController(ctx, t, admin, w.guest.id)
+		replace := &rpc.SetNodeRequest{Action: rpc.NodeReplace, Node: leader, By: w.guest.id, Force: true}
+		for {
+			_, err := admin.SetNode(ctx, replace)
+			if err == nil {
+				break
+			}
+			if sleep(ctx, time.Second) != nil {
+				t.Fatalf("node %d is not replaced: %v", leader, err)
+			}
+		}
+		if err := w.untilNode(ctx, admin, leader, "is replaced", func(n *rpc.NodeDescription) bool { return n.Replicas == 0 && n.Leads == 0 }); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// leaderBesideController waits until a node that is not the controller leads more than one partition and nothing moves.
+func leaderBesideController(ctx context.Context, t *testing.T, admin *client.AdminClient, but int32) int32 {
+	t.Helper()
+	for {
+		list, err := admin.ListNodes(ctx, &rpc.ListNodesRequest{})
+		if err == nil && len(list.Moves) == 0 {
+			for i := range list.Nodes {
+				if n := &list.Nodes[i]; n.ID != list.Controller && n.ID != but && n.Leads > 1 {
+					return n.ID
+				}
+			}
+		}
+		if sleep(ctx, time.Second) != nil {
+			t.Fatalf("no node besides the controller leads: %+v %v", list, err)
+		}
+	}
+}
