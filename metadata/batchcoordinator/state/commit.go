@@ -25,9 +25,9 @@ func (m *Machine) commitObjects(c *CommitObjects) CommitResult {
 		}
 	}
 	// 2. Note how far the uploader is, and which image its topics were checked with.
-	if !known || acknowledged > epoch.acknowledged {
-		m.acknowledge(c, epoch.acknowledged, acknowledged)
-	}
+	m.forgetResults(c.BrokerEpoch, epoch.acknowledged, acknowledged)
+	noted := epoch
+	epoch.broker, epoch.acknowledged = c.Broker, acknowledged
 	if c.MetadataOffset > m.scalar(scalarMetadataOffset, -1) {
 		m.setScalar(scalarMetadataOffset, c.MetadataOffset)
 	}
@@ -39,8 +39,13 @@ func (m *Machine) commitObjects(c *CommitObjects) CommitResult {
 		for n < len(refused) && refused[n].Object <= i {
 			n++
 		}
-		response.Objects[i] = m.commitObject(&c.Objects[i], refused[:n])
+		object := c.Objects[i].Object
+		response.Objects[i] = m.commitObject(&c.Objects[i], refused[:n], object.Sequence > epoch.seen)
+		epoch.seen = max(epoch.seen, object.Sequence)
 		refused = refused[n:]
+	}
+	if !known || epoch.acknowledged > noted.acknowledged || epoch.seen > noted.seen {
+		m.setBrokerEpoch(c.BrokerEpoch, &epoch)
 	}
 	return CommitResult{Response: response}
 }
@@ -49,35 +54,51 @@ func (m *Machine) brokerEpoch(epoch int64) (brokerEpoch, bool) {
 	m.key = appendNumberKey(m.key[:0], prefixEpoch, epoch)
 	v, ok := m.tx.Get(m.key)
 	if !ok {
-		return brokerEpoch{}, false
+		return brokerEpoch{seen: m.lastObject(epoch)}, false
 	}
 	return readBrokerEpoch(v), true
 }
 
-// acknowledge forgets the results of the uploader's objects from sequence from up to below.
-func (m *Machine) acknowledge(c *CommitObjects, from, below int64) {
-	e := brokerEpoch{broker: c.Broker, acknowledged: below}
-	m.key = appendNumberKey(m.key[:0], prefixEpoch, c.BrokerEpoch)
+func (m *Machine) setBrokerEpoch(epoch int64, e *brokerEpoch) {
+	m.key = appendNumberKey(m.key[:0], prefixEpoch, epoch)
 	m.value = e.appendValue(m.value[:0])
 	m.tx.Set(m.key, m.value)
+}
+
+// lastObject is the greatest sequence of an object that an epoch without a commit has here: jobs write objects, too. The first level, whose state stays as it was, counts none.
+func (m *Machine) lastObject(epoch int64) int64 {
+	if !m.workEnabled() {
+		return allSeen
+	}
+	last := int64(-1)
+	m.key = appendObjectKey(m.key[:0], prefixObject, kafka.ObjectID{Epoch: epoch})
+	m.tx.ScanReverse(m.key, after(m.key[:9]), func(k, _ []byte) bool {
+		last = numberAt(k, 9)
+		return false
+	})
+	return last
+}
+
+// forgetResults is for an uploader that knows them, of sequences from from up to below.
+func (m *Machine) forgetResults(epoch, from, below int64) {
 	if below <= from {
 		return
 	}
 	if below-from <= fewResults { // the common case: deleting what is not there is cheaper than looking
 		for sequence := from; sequence < below; sequence++ {
-			m.forgetResult(c.BrokerEpoch, sequence)
+			m.forgetResult(epoch, sequence)
 		}
 		return
 	}
 	var settled []int64
-	m.key = appendObjectKey(m.key[:0], prefixResult, kafka.ObjectID{Epoch: c.BrokerEpoch, Sequence: from})
-	m.key2 = appendObjectKey(m.key2[:0], prefixResult, kafka.ObjectID{Epoch: c.BrokerEpoch, Sequence: below})
+	m.key = appendObjectKey(m.key[:0], prefixResult, kafka.ObjectID{Epoch: epoch, Sequence: from})
+	m.key2 = appendObjectKey(m.key2[:0], prefixResult, kafka.ObjectID{Epoch: epoch, Sequence: below})
 	m.tx.Scan(m.key, m.key2, func(k, _ []byte) bool {
 		settled = append(settled, numberAt(k, 9))
 		return true
 	})
 	for _, sequence := range settled {
-		m.forgetResult(c.BrokerEpoch, sequence)
+		m.forgetResult(epoch, sequence)
 	}
 }
 
@@ -89,10 +110,15 @@ func (m *Machine) forgetResult(epoch, sequence int64) {
 	m.tx.Delete(m.key)
 }
 
-func (m *Machine) commitObject(o *rpc.ObjectCommit, refused []RefusedSegment) rpc.ObjectResult {
-	m.key = appendObjectKey(m.key[:0], prefixResult, o.Object)
-	if v, ok := m.tx.Get(m.key); ok { // asked again
-		return readResult(v)
+// commitObject commits one object; fresh says that this partition never had anything of it.
+func (m *Machine) commitObject(o *rpc.ObjectCommit, refused []RefusedSegment, fresh bool) rpc.ObjectResult {
+	load := noObject
+	if !fresh {
+		load = m.loadObject
+		m.key = appendObjectKey(m.key[:0], prefixResult, o.Object)
+		if v, ok := m.tx.Get(m.key); ok { // asked again
+			return readResult(v)
+		}
 	}
 	batches := 0
 	for i := range o.Segments {
@@ -103,7 +129,7 @@ func (m *Machine) commitObject(o *rpc.ObjectCommit, refused []RefusedSegment) rp
 	committed := topics.ObjectCommitted{Object: o.Object, ObjectBytes: o.ObjectBytes, Segments: make([]topics.CommittedSegment, 0, len(o.Segments))}
 	coordinates := make([]topics.CommittedCoordinate, 0, len(o.Segments))
 
-	obj := m.object(o.Object)
+	obj := m.objects.get(o.Object, load)
 	obj.value.bytes, obj.value.coordinators = o.ObjectBytes, o.Coordinators
 	obj.existed, obj.dirty = true, true
 	for i := range o.Segments {

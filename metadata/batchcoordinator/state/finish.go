@@ -255,10 +255,16 @@ func (m *Machine) finishRewrite(c *FinishWork, l *lease, result *FinishResult) b
 	if !ok {
 		return false
 	}
+	epoch, known := m.brokerEpoch(c.BrokerEpoch)
+	noted := epoch.seen
 	for _, o := range c.Outputs {
 		e := m.object(o.Object)
 		e.value = object{bytes: o.ObjectBytes, coordinators: []int32{c.Coordinator}}
 		e.existed, e.dirty = true, true // with nothing swapped it is garbage at once
+		epoch.seen = max(epoch.seen, o.Object.Sequence)
+	}
+	if known && epoch.seen > noted {
+		m.setBrokerEpoch(c.BrokerEpoch, &epoch)
 	}
 	swapped := map[kafka.TopicIDPartition]int64{}
 	for i := range swaps {

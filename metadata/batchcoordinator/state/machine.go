@@ -301,6 +301,8 @@ func (m *Machine) loadObject(id kafka.ObjectID) (object, bool) {
 	return readObject(v), true
 }
 
+func noObject(kafka.ObjectID) (object, bool) { return object{}, false }
+
 // topicDeleted says whether the deletion of the topic id was followed here.
 func (m *Machine) topicDeleted(id kafka.TopicID) bool {
 	d, ok := m.deleted[id]

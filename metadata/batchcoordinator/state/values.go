@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/rpc"
@@ -229,17 +230,37 @@ func readObject(v []byte) object {
 type brokerEpoch struct {
 	broker       int32
 	acknowledged int64 // objects with a lower sequence are settled: their results are forgotten, late copies refused
+	// seen is the greatest sequence that an object or a result was ever kept for here: what comes behind it is new, and nothing is looked for. Looking for a key that does not exist is the
+	// dearest thing a commit does. allSeen where that was not counted from the beginning.
+	seen int64
 }
 
+const (
+	brokerEpochVersion = 2 // the first one knew no seen
+	allSeen            = math.MaxInt64
+)
+
 func (e *brokerEpoch) appendValue(b []byte) []byte {
-	b = append(b, valueVersion)
+	version := byte(brokerEpochVersion)
+	if e.seen == allSeen {
+		version = 1
+	}
+	b = append(b, version)
 	b = binary.AppendVarint(b, int64(e.broker))
-	return binary.AppendVarint(b, e.acknowledged)
+	b = binary.AppendVarint(b, e.acknowledged)
+	if version == 1 {
+		return b
+	}
+	return binary.AppendVarint(b, e.seen)
 }
 
 func readBrokerEpoch(v []byte) brokerEpoch {
-	r := readValue(v, "broker epoch")
-	return brokerEpoch{broker: int32(r.int()), acknowledged: r.int()}
+	r, version := readVersions(v, brokerEpochVersion, "broker epoch")
+	e := brokerEpoch{broker: int32(r.int()), acknowledged: r.int(), seen: allSeen}
+	if version > 1 {
+		e.seen = r.int()
+	}
+	return e
 }
 
 func appendNumber(b []byte, n int64) []byte { return binary.AppendVarint(append(b, valueVersion), n) }
