@@ -2,10 +2,10 @@ package pebblestore
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -45,7 +45,7 @@ func (s *Store) NewBatch() *Batch {
 
 // Tx is the batch as seen by the owner of sp.
 func (b *Batch) Tx(sp Space) statestore.Tx {
-	return &tx{reader: *newReader(nil, sp), batch: b, space: sp}
+	return &tx{reader: *newReader(nil, sp), batch: b}
 }
 
 // DeleteGroup deletes everything of a group, in all its spaces.
@@ -120,7 +120,7 @@ func (b *Batch) Commit() {
 	batch := b.indexed
 	if batch == nil {
 		// In order, each key's place in the memtable is near that of the one before it.
-		slices.SortFunc(b.writes, func(x, y write) int { return cmp.Compare(x.key, y.key) })
+		slices.SortFunc(b.writes, func(x, y write) int { return strings.Compare(x.key, y.key) })
 		batch = b.store.db.NewBatchWithSize(b.bytes + 16*len(b.writes) + 16)
 		for i := range b.writes {
 			b.writes[i].appendTo(batch)
@@ -156,7 +156,6 @@ const maxKeptWrites = 1 << 14
 type tx struct {
 	reader
 	batch *Batch
-	space Space
 }
 
 var _ statestore.Tx = (*tx)(nil)
@@ -173,12 +172,12 @@ func (t *tx) Get(key []byte) ([]byte, bool) {
 		return w.value, !w.deleted
 	}
 	rows := &b.store.rows
-	row, known, commits := rows.get(t.space, key)
+	row, known, commits := rows.get(t.key)
 	if known {
 		return row.value, row.exists
 	}
 	row.value, row.exists = get(b.store.db, t.key)
-	rows.add(t.space, key, row, commits)
+	rows.add(t.key, row, commits)
 	return row.value, row.exists
 }
 
