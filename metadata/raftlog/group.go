@@ -86,10 +86,12 @@ type group struct {
 
 	over atomic.Bool // stopped or halted: nothing is done any more
 
-	// pending, pendingBytes, scheduled and throttled are guarded by applyQueue.mu.
+	// pending, pendingBytes, scheduled, patient, appliedAt and throttled are guarded by applyQueue.mu.
 	pending      []committed
 	pendingBytes int
 	scheduled    bool
+	patient      bool
+	appliedAt    time.Time
 	throttled    bool
 
 	mu           sync.Mutex // guards everything below

@@ -81,7 +81,7 @@ func Open(cfg Config) (_ *Node, err error) {
 		return nil, err
 	}
 	n := &Node{
-		cfg: cfg, nonce: cfg.Rand.Uint64(), inbox: newInbox(), applies: newApplyQueue(), metrics: newMetrics(cfg.Registerer),
+		cfg: cfg, nonce: cfg.Rand.Uint64(), inbox: newInbox(), applies: newApplyQueue(cfg.Clock), metrics: newMetrics(cfg.Registerer),
 		stop: make(chan struct{}), loopDone: make(chan struct{}), failed: make(chan error, 1),
 		compactDue: make(chan struct{}, 1), groups: map[uint64]*group{},
 		rebuilds: map[uint64]*rebuild{}, hashSlot: make(chan struct{}, 1), vouch: cfg.Rand.Uint64(),
