@@ -24,6 +24,8 @@ const (
 	// followerPause is how long a follower collects entries after it applied some. Nobody reads its state: it may be a little behind, and many entries at once cost less than each alone,
 	// for they write some keys again and again, and lie nearer to one another.
 	followerPause = 50 * time.Millisecond
+	// followedFor is for how long after it was waited for a topic counts as read here: the images of a node are made from replicas that follow.
+	followedFor = 10 * time.Second
 )
 
 // committed is an entry to apply. conf is the membership after it, where the entry changes that.
@@ -173,6 +175,11 @@ func (q *applyQueue) close() {
 		q.rouse(g)
 	}
 	q.work.Broadcast()
+}
+
+// isPatient says that nobody waits for what this replica applies. It runs in the event loop.
+func (g *group) isPatient() bool {
+	return !g.leads && g.node.cfg.Clock.Now().UnixNano()-g.followedAt.Load() > int64(followedFor)
 }
 
 // applyLoop is one worker.

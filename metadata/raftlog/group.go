@@ -86,6 +86,8 @@ type group struct {
 
 	over atomic.Bool // stopped or halted: nothing is done any more
 
+	followedAt atomic.Int64 // when somebody last waited for records, in nanoseconds of the node's clock
+
 	// pending, pendingBytes, scheduled, patient, appliedAt and throttled are guarded by applyQueue.mu.
 	pending      []committed
 	pendingBytes int
@@ -146,6 +148,7 @@ func (g *group) Bounds() (start, highWatermark int64) { return g.tail.bounds() }
 // Wait implements Log.
 func (g *group) Wait(ctx context.Context, offset int64) error {
 	for {
+		g.followedAt.Store(g.node.cfg.Clock.Now().UnixNano())
 		above, appended := g.tail.beyond(offset)
 		if above {
 			return nil

@@ -289,7 +289,7 @@ func (g *group) carryOut(rd raft.Ready) {
 		for i, e := range rd.CommittedEntries {
 			list[i] = committed{entry: e, conf: g.changeMembers(e)}
 		}
-		g.node.applies.add(g, list, !g.leads)
+		g.node.applies.add(g, list, g.isPatient())
 	}
 	g.raw.Advance(rd)
 	g.seal()

@@ -1,6 +1,8 @@
 package raftlog
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,6 +62,28 @@ func TestFollowersCollectWhatTheyApply(t *testing.T) {
 				t.Errorf("what comes alone is applied on node %d up to %d of %d", id, applied, wanted)
 			}
 		}
+
+		// Who reads a topic on a follower is not kept waiting.
+		reading, stop := context.WithCancel(t.Context())
+		defer stop()
+		var reader sync.WaitGroup
+		reader.Go(func() {
+			log := c.log(followers[1], 5)
+			for _, next := log.Bounds(); log.Wait(reading, next) == nil; _, next = log.Bounds() {
+			}
+		})
+		synctest.Wait()
+		for range 3 {
+			c.commit(5, "read")
+			time.Sleep(2 * time.Millisecond)
+			synctest.Wait()
+			_, shown := c.log(followers[1], 5).Bounds()
+			if _, wanted := c.log(leader, 5).Bounds(); shown != wanted {
+				t.Errorf("a reader on node %d sees records up to %d of %d", followers[1], shown, wanted)
+			}
+		}
+		stop()
+		reader.Wait()
 
 		c.commit(5, "a")
 		c.commit(5, "b")
