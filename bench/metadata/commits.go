@@ -12,15 +12,52 @@ import (
 
 const (
 	commitSegments = 16
-	commitCallers  = 32 // calls in flight, as of a few brokers
+	commitCallers  = 16 // calls in flight, as of a few brokers
 	commitRate     = 2000
 
 	largeBatches    = 1600
 	largePartitions = 600
 )
 
-// commits measures Commit Object at one coordinator partition: many small calls at once, and large ones, one after the other.
-func commits(ctx context.Context, w *world) (rows []load.Row, err error) {
+// commits measures many small Commit Object calls at once, at one coordinator partition.
+func commits(ctx context.Context, w *world) ([]load.Row, error) {
+	return w.committing(ctx, func(c *caller) (load.Row, error) {
+		before, err := w.cpu()
+		if err != nil {
+			return load.Row{}, err
+		}
+		began := time.Now()
+		took, err := c.flat(ctx, commitCallers, *duration)
+		if err != nil {
+			return load.Row{}, err
+		}
+		rate := float64(len(took)) / time.Since(began).Seconds()
+		after, err := w.cpu()
+		return load.Row{Figure: fmt.Sprintf("Commit Object, one coordinator partition, %d segments each, %d in flight, 3 replicas, fsync", commitSegments, commitCallers),
+			Measured: fmt.Sprintf("%.0f/s, p99 %s; %.2f ms CPU of all nodes each", rate, load.Millis(load.Quantile(took, 0.99)), (after-before).Seconds()*1000/float64(len(took))), Target: "2,000/s, p99 25 ms"}, err
+	})
+}
+
+// steadyCommits measures the same calls at a rate: brokers commit when they have something to commit, not when the one before is done.
+func steadyCommits(ctx context.Context, w *world) ([]load.Row, error) {
+	return w.committing(ctx, func(c *caller) (load.Row, error) {
+		took, err := c.steady(ctx, commitRate, *duration)
+		return load.Row{Figure: fmt.Sprintf("the same, %d/s whatever the answers", commitRate),
+			Measured: fmt.Sprintf("p50 %s, p99 %s", load.Millis(load.Quantile(took, 0.5)), load.Millis(load.Quantile(took, 0.99))), Target: "p99 25 ms"}, err
+	})
+}
+
+// largeCommits measures large calls, one after the other.
+func largeCommits(ctx context.Context, w *world) ([]load.Row, error) {
+	return w.committing(ctx, func(c *caller) (load.Row, error) {
+		took, err := c.large(ctx, *duration)
+		return load.Row{Figure: fmt.Sprintf("%d batches over %d partitions in one commit (%d of them)", largeBatches, largePartitions, len(took)),
+			Measured: fmt.Sprintf("p50 %s, p99 %s", load.Millis(load.Quantile(took, 0.5)), load.Millis(load.Quantile(took, 0.99))), Target: "p99 15 ms"}, err
+	})
+}
+
+// committing gives a caller with a topic to measure, when connections and caches are warm.
+func (w *world) committing(ctx context.Context, measure func(*caller) (load.Row, error)) (rows []load.Row, err error) {
 	password, err := w.create(ctx, "bench", 1)
 	if err != nil {
 		return nil, err
@@ -30,38 +67,11 @@ func commits(ctx context.Context, w *world) (rows []load.Row, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	if _, err := c.flat(ctx, commitCallers, *duration/5); err != nil { // connections, caches
+	if _, err := c.flat(ctx, 1, *duration/10); err != nil {
 		return nil, err
 	}
-	before, err := w.cpu()
-	if err != nil {
-		return nil, err
-	}
-	began := time.Now()
-	took, err := c.flat(ctx, commitCallers, *duration)
-	if err != nil {
-		return nil, err
-	}
-	most := float64(len(took)) / time.Since(began).Seconds()
-	after, err := w.cpu()
-	if err != nil {
-		return nil, err
-	}
-	rows = append(rows, load.Row{Figure: fmt.Sprintf("Commit Object, one coordinator partition, %d segments each, %d in flight, 3 replicas, fsync", commitSegments, commitCallers),
-		Measured: fmt.Sprintf("%.0f/s, p99 %s; %s CPU of all nodes each", most, load.Millis(load.Quantile(took, 0.99)), load.Millis((after-before)/time.Duration(len(took)))), Target: "2,000/s"})
-	// Brokers commit when they have something to commit, not when the one before is done.
-	rate := min(commitRate, int(most*0.8))
-	if took, err = c.steady(ctx, rate, *duration); err != nil {
-		return nil, err
-	}
-	rows = append(rows, load.Row{Figure: fmt.Sprintf("the same, %d/s whatever the answers", rate),
-		Measured: fmt.Sprintf("p50 %s, p99 %s", load.Millis(load.Quantile(took, 0.5)), load.Millis(load.Quantile(took, 0.99))), Target: "2,000/s, p99 25 ms"})
-	large, err := c.large(ctx, *duration/2)
-	if err != nil {
-		return nil, err
-	}
-	return append(rows, load.Row{Figure: fmt.Sprintf("%d batches over %d partitions in one commit (%d of them)", largeBatches, largePartitions, len(large)),
-		Measured: fmt.Sprintf("p50 %s, p99 %s", load.Millis(load.Quantile(large, 0.5)), load.Millis(load.Quantile(large, 0.99))), Target: "p99 15 ms"}), nil
+	row, err := measure(c)
+	return []load.Row{row}, err
 }
 
 // flat keeps so many calls in flight.

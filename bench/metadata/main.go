@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	only        = flag.String("only", "", "measure these only, separated by commas: commits, neighbour, failover, idle, start; nothing is saved")
+	only        = flag.String("only", "", "measure these only, separated by commas: commits, steady, large, neighbour, failover, idle, start; nothing is saved")
 	duration    = flag.Duration("duration", 10*time.Second, "length of each measurement")
 	kills       = flag.Int("kills", 12, "leaders to kill")
 	clusters    = flag.Int("clusters", 100, "idle clusters")
@@ -29,6 +29,8 @@ var measurements = []struct {
 	run   func(context.Context, *world) ([]load.Row, error)
 }{
 	{"commits", 3, commits},
+	{"steady", 3, steadyCommits},
+	{"large", 3, largeCommits},
 	{"neighbour", 3, neighbour},
 	{"failover", 3, failover},
 	{"idle", 3, idle},
