@@ -29,6 +29,26 @@ type Node struct {
 	DirectoryID   string // of its data folder, for ever; another folder under the id is refused
 	ReplacedBy    int32  // the node that took its replicas over, where it was replaced
 	FeatureLevel  int32  // the highest level of MetadataFeature that it can serve; 0 in records of nodes that know the first only
+	// NextDirectoryID, where it is set, says that the node lost the Raft log of its folder DirectoryID, and with it what it had promised. It may hold no replica, and none may count
+	// on it, until nothing is placed on it any more; then it comes back with an empty folder of this id.
+	NextDirectoryID string
+}
+
+// Lost says whether the node has no log that anybody may count on.
+func (r *Node) Lost() bool { return r.NextDirectoryID != "" }
+
+// MayHold says whether the node may be given replicas.
+func (r *Node) MayHold() bool { return r.State == NodeActive && !r.Lost() }
+
+// Condition is the state as it is shown.
+func (r *Node) Condition() string {
+	switch {
+	case !r.Lost() || r.State == NodeRemoved:
+		return r.State.String()
+	case r.State == NodeActive:
+		return "lost"
+	}
+	return r.State.String() + ", lost"
 }
 
 // NodeState says what a node is there for.

@@ -21,7 +21,8 @@ func (r *Node) appendBody(b []byte) []byte {
 	b = wire.AppendUint(b, 7, uint64(r.State))
 	b = wire.AppendString(b, 8, r.DirectoryID)
 	b = wire.AppendSint(b, 9, int64(r.ReplacedBy))
-	return wire.AppendSint(b, 15, int64(r.FeatureLevel))
+	b = wire.AppendSint(b, 15, int64(r.FeatureLevel))
+	return wire.AppendString(b, 16, r.NextDirectoryID)
 }
 
 func (r *Node) decodeBody(d *wire.Decoder) error {
@@ -47,6 +48,8 @@ func (r *Node) decodeBody(d *wire.Decoder) error {
 			r.ReplacedBy = int32(d.Sint())
 		case 15:
 			r.FeatureLevel = int32(d.Sint())
+		case 16:
+			r.NextDirectoryID = d.String()
 		}
 	}
 	return d.Err()

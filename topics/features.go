@@ -13,9 +13,11 @@ const (
 	// FeatureLevel2 adds limits, suspension and new credentials of clusters (AlterCluster), jobs that rewrite
 	// objects (EnableWork), accounts of storage costs (ReportCost), and levels themselves (SetFeatureLevel).
 	FeatureLevel2 int32 = 2
+	// FeatureLevel3 adds nodes that lost their Raft logs and come back (LoseNode).
+	FeatureLevel3 int32 = 3
 
 	// NewestFeatureLevel is what this release can read and write.
-	NewestFeatureLevel = FeatureLevel2
+	NewestFeatureLevel = FeatureLevel3
 )
 
 // FeatureLevel is the level of one feature of the Metadata Kafka Cluster. It never falls.

@@ -52,6 +52,22 @@ func TestNewCommandsWaitForTheFeatureLevel(t *testing.T) {
 	if got, err := c.LimitCluster(t.Context(), "c1", limit); err != nil || got.Limits.CommitsPerSecond != 9 {
 		t.Errorf("%+v, %v", got, err)
 	}
+	if err := c.LoseNode(t.Context(), 2, "a", "b"); !errors.Is(err, kerr.UnsupportedVersion) || !strings.Contains(err.Error(), "level 3") {
+		t.Errorf("at level 2: %v", err)
+	}
+	for id := range int32(2) {
+		if err := c.RegisterNode(t.Context(), topics.Node{ID: id + 1, FeatureLevel: 3}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if f, err := c.UpgradeFeatures(t.Context(), 0); err != nil || f.Level != 3 {
+		t.Errorf("%+v, %v", f, err)
+	}
+	for range 2 {
+		if err := c.LoseNode(t.Context(), 2, "a", "b"); err != nil {
+			t.Errorf("at level 3: %v", err)
+		}
+	}
 	if _, err := c.UpgradeFeatures(t.Context(), 1); !errors.Is(err, kerr.InvalidUpdateVersion) {
 		t.Errorf("lowered: %v", err)
 	}

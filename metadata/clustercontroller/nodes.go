@@ -68,6 +68,25 @@ func (c *Controller) RegisterNode(ctx context.Context, node topics.Node) error {
 	return nil
 }
 
+// LoseNode writes down that a node lost the Raft log of one data folder, and is to come back with another. kerr.DuplicateBrokerRegistration: the node is not known with the first.
+func (c *Controller) LoseNode(ctx context.Context, id int32, directory, next string) error {
+	known, err := c.Layout(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range known.Nodes {
+		if n.ID == id && n.State != topics.NodeRemoved && (n.NextDirectoryID == next || n.DirectoryID == next) {
+			return nil // asked twice
+		}
+	}
+	if err := c.propose(ctx, &state.LoseNode{Node: id, Directory: directory, Next: next}); err != nil {
+		return err
+	}
+	c.cfg.Logger.Warn("a metadata node lost its Raft log: its replicas move away, then it comes back", "node", id)
+	return nil
+}
+
+// sameRegistration is false for a lost node: whether it may come back is decided by the state.
 func sameRegistration(old, now topics.Node) bool {
 	now.CreatedMillis, now.State, now.ReplacedBy = old.CreatedMillis, old.State, old.ReplacedBy
 	return old.State != topics.NodeRemoved && string(topics.AppendClusterMetadata(nil, &old)) == string(topics.AppendClusterMetadata(nil, &now))

@@ -38,7 +38,7 @@ type planner struct {
 func (p *planner) read(l Layout) {
 	p.active, p.replaced, p.load, p.moving = nil, map[int32]int32{}, map[int32]int{}, 0
 	for _, n := range l.Nodes {
-		if n.State == topics.NodeActive {
+		if n.MayHold() {
 			p.active = append(p.active, n.ID)
 		} else if n.ReplacedBy != 0 {
 			p.replaced[n.ID] = n.ReplacedBy

@@ -13,16 +13,18 @@ import (
 	"github.com/inkwell-project/inkwell/topics"
 )
 
-// TestPlansComeToAnEnd: whatever nodes come, drain and are replaced, and however long moves take, the plans end with every partition on as many active nodes as it is to be on, all
-// partitions of a cluster on the same ones, and few moves at a time.
+// TestPlansComeToAnEnd: whatever nodes come, drain, are replaced and lose their logs, and however long moves take, the plans end with every partition on as many active nodes as it is to be on, all
+// partitions of a cluster on the same ones, and few moves at a time. Then those that lost their logs can come back, and get replicas again.
 func TestPlansComeToAnEnd(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		log := raftlogtest.New(state.Machine{})
 		p := &planner{Replicas: 3, MetadataReplicas: 3, MaxMoves: 4}
-		propose := func(cmd state.Command) {
-			if _, err := log.Propose(t.Context(), state.Encode(1, cmd)); err != nil {
+		propose := func(cmd state.Command) error {
+			result, err := log.Propose(t.Context(), state.Encode(1, cmd))
+			if err != nil {
 				t.Fatal(err)
 			}
+			return result.(state.Result).Err
 		}
 		layout := func() (l Layout) {
 			log.View(func(r statestore.Reader) { l = layoutOf(r) })
@@ -57,7 +59,7 @@ func TestPlansComeToAnEnd(t *testing.T) {
 			return more || moving > 0
 		}
 		for range rapid.IntRange(1, 15).Draw(t, "events") {
-			switch rapid.IntRange(0, 4).Draw(t, "event") {
+			switch rapid.IntRange(0, 5).Draw(t, "event") {
 			case 0:
 				join()
 			case 1:
@@ -67,15 +69,33 @@ func TestPlansComeToAnEnd(t *testing.T) {
 			case 3:
 				clusters++
 				propose(&state.CreateCluster{Name: kafka.ClusterID(rune('a' + clusters)), BatchCoordinators: 2, GroupCoordinators: 1, Voters: p.place(layout(), 1)})
+			case 4:
+				id := rapid.Int32Range(1, nodes).Draw(t, "node")
+				for _, n := range layout().Nodes {
+					if n.ID == id {
+						propose(&state.LoseNode{Node: id, Directory: n.DirectoryID, Next: n.DirectoryID + "+"})
+					}
+				}
 			}
 			step()
 		}
-		for n := 0; step(); n++ {
-			if n > 2000 {
-				t.Fatalf("the plans do not end: %+v", layout())
+		settle := func() {
+			for n := 0; step(); n++ {
+				if n > 2000 {
+					t.Fatalf("the plans do not end: %+v", layout())
+				}
+			}
+			checkPlaced(t, p, layout())
+		}
+		settle()
+		for _, n := range layout().Nodes {
+			if n.Lost() && n.State != topics.NodeRemoved {
+				if err := propose(&state.RegisterNode{Node: topics.Node{ID: n.ID, DirectoryID: n.NextDirectoryID}}); err != nil {
+					t.Fatalf("node %d does not come back: %v", n.ID, err)
+				}
 			}
 		}
-		checkPlaced(t, p, layout())
+		settle()
 	})
 }
 

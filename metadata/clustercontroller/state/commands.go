@@ -178,6 +178,8 @@ func Decode(b []byte) (nowMillis int64, c Command, err error) {
 			c = embed(d, &SetClusterNodes{})
 		case 11:
 			c = embed(d, &AddBatchCoordinators{})
+		case 12:
+			c = embed(d, &LoseNode{})
 		case 20:
 			alter := &AlterCluster{}
 			d.Embedded(alter.decode)

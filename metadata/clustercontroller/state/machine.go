@@ -55,6 +55,8 @@ func (m Machine) Apply(tx statestore.Tx, _ uint64, command []byte) (any, []raftl
 		a.initCluster(c)
 	case *SetNodeState:
 		err = a.setNodeState(c)
+	case *LoseNode:
+		err = a.loseNode(c)
 	case *PlanMoves:
 		a.planMoves(c)
 	case *CompleteMove:

@@ -95,6 +95,10 @@ func (a *apply) registerNode(c *RegisterNode) error {
 	node.CreatedMillis, node.State, node.ReplacedBy = a.now, topics.NodeActive, 0
 	if old, ok := Node(a.tx, node.ID); ok {
 		switch {
+		case old.State != topics.NodeRemoved && old.Lost():
+			if err := a.mayReturn(old, node.DirectoryID); err != nil {
+				return err
+			}
 		case old.State == topics.NodeRemoved:
 			return fmt.Errorf("node %d was removed from the Metadata cluster, and an id is used once: start it with an empty --data folder and another --node.id: %w", node.ID, kerr.DuplicateBrokerRegistration)
 		case old.DirectoryID != "" && old.DirectoryID != node.DirectoryID:
@@ -125,7 +129,7 @@ func (a *apply) setNodeState(c *SetNodeState) error {
 		return fmt.Errorf("a node cannot be made %s: %w", c.State, kerr.InvalidRequest)
 	}
 	if c.ReplacedBy != 0 {
-		if by, ok := Node(a.tx, c.ReplacedBy); !ok || by.State != topics.NodeActive || c.ReplacedBy == c.Node {
+		if by, ok := Node(a.tx, c.ReplacedBy); !ok || !by.MayHold() || c.ReplacedBy == c.Node {
 			return fmt.Errorf("node %d cannot be replaced by node %d, which is not an active node that joined: %w", c.Node, c.ReplacedBy, kerr.InvalidRequest)
 		}
 	}
@@ -141,7 +145,7 @@ func (a *apply) setNodeState(c *SetNodeState) error {
 
 func (a *apply) activeNodesBut(id int32) (n int) {
 	for _, node := range Nodes(a.tx) {
-		if node.ID != id && node.State == topics.NodeActive {
+		if node.ID != id && node.MayHold() {
 			n++
 		}
 	}
