@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -96,4 +98,43 @@ func flipInLog(t *testing.T, fs vfs.FS, text string) string {
 	}
 	t.Fatalf("no log file has %q", text)
 	return ""
+}
+
+// TestMissingEndOfTheLog: the newest files of a log are gone, or all of them. What is left is whole, so only the states, which are ahead of it, show that something is missing. It shows before any
+// group is started.
+func TestMissingEndOfTheLog(t *testing.T) {
+	dir := path.Join("data", "log")
+	for keep := range 3 {
+		t.Run(fmt.Sprintf("%d files are left", keep), func(t *testing.T) {
+			fs := vfs.NewCrashableMem()
+			n := openNode(t, fs, func(cfg *Config) { cfg.SegmentBytes = 16 << 10 })
+			a, b := n.start(1, TopicConfig{}), n.start(2, TopicConfig{})
+			for i := range 40 {
+				if _, err := a.Propose(t.Context(), []byte(fmt.Sprintf("key%03d%s", i, strings.Repeat("x", 1000)))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := b.Propose(t.Context(), []byte("last")); err != nil {
+				t.Fatal(err)
+			}
+			if err := n.store.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			fs = fs.CrashClone(vfs.CrashCloneCfg{})
+			names, err := fs.List(dir)
+			if err != nil || len(names) < 3 {
+				t.Fatalf("%v: want more files: %v", names, err)
+			}
+			slices.Sort(names)
+			for _, name := range names[keep:] {
+				if err := fs.Remove(path.Join(dir, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			again := Config{FS: fs, Dir: "data", Rand: rand.New(rand.NewPCG(1, 1)), StateCacheBytes: 1 << 20, StateMemTableBytes: 1 << 20}
+			if n, err := Open(again); err == nil || !Lost(err) || !strings.Contains(err.Error(), "group ") || !strings.Contains(err.Error(), "but the log") {
+				t.Fatalf("%v %v", n, err)
+			}
+		})
+	}
 }

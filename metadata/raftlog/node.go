@@ -122,19 +122,19 @@ func (n *Node) openFiles() (err error) {
 		},
 	})
 	if err != nil {
-		return err
+		return storeOrLost(err)
 	}
 	n.log, err = wal.Open(wal.Config{FS: fs, Dir: fs.PathJoin(dir, "log"), NodeID: n.cfg.NodeID, SegmentBytes: n.cfg.SegmentBytes, Logger: n.cfg.Logger})
 	if err != nil {
-		return err
+		return orLost(err)
 	}
 	if err = n.finishRemovals(); err == nil {
 		err = n.sweepPlaces()
 	}
 	if errors.As(err, new(*statestore.Failure)) { // what is damaged tells of all groups: none can be told from another
-		return fmt.Errorf("the state store in %s cannot be read: %w; %s", stateDir, err, restoreHint)
+		return storeOrLost(fmt.Errorf("the state store in %s cannot be read: %w; %s", stateDir, err, restoreHint))
 	}
-	return err
+	return orLost(err)
 }
 
 // Failed receives the error after which this node cannot go on: the log cannot be written. The process must end with an exit code that

@@ -2,6 +2,7 @@ package raftlog
 
 import (
 	"encoding/binary"
+	"maps"
 	"slices"
 
 	"github.com/inkwell-project/inkwell/metadata/statestore"
@@ -81,11 +82,11 @@ func (n *Node) deletePlace(place uint64) {
 func (n *Node) sweepPlaces() (err error) {
 	defer recoverFailure(&err)
 	n.places.Store(firstPlace)
-	used, moved := map[uint64]bool{}, map[uint64]bool{}
+	used, moved := map[uint64]bool{}, map[uint64]uint64{}
 	n.view(func(v *pebblestore.View) {
 		v.Reader(placedSpace).Scan(nil, nil, func(key, value []byte) bool {
 			used[binary.BigEndian.Uint64(value)] = true
-			moved[uint64(keyOffset(key))] = true
+			moved[uint64(keyOffset(key))] = binary.BigEndian.Uint64(value)
 			return true
 		})
 	})
@@ -99,13 +100,17 @@ func (n *Node) sweepPlaces() (err error) {
 		// What follows a damaged block may be places that nothing else tells of. They stay until a start that can see them; no new one may be one of theirs.
 		n.places.Store(firstPlace + n.cfg.Rand.Uint64()>>2)
 	}
+	at := maps.Clone(moved)
 	for _, id := range all {
 		if id >= firstPlace {
 			n.places.Store(max(n.places.Load(), id))
 		}
-		if id >= firstPlace && !used[id] || moved[id] {
+		_, elsewhere := moved[id]
+		if id >= firstPlace && !used[id] || elsewhere {
 			n.deletePlace(id)
+		} else if id < firstPlace && id != 0 {
+			at[id] = id
 		}
 	}
-	return nil
+	return n.checkLog(at)
 }

@@ -3,6 +3,8 @@ package raftlog
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -129,12 +131,12 @@ func (n *Node) openEntries(g *group, cfg GroupConfig, found bool) (*wal.Group, e
 			term, vote := g.applied.term, uint64(0)
 			return n.log.Stage(g.id, g.installedStart(), &pb.HardState{Term: &term, Vote: &vote, Commit: &g.applied.index}), nil
 		}
-		if found && g.applied.index > firstIndex {
-			return nil, fmt.Errorf("%w: the state is at index %d, but the log has nothing of it; %s", ErrHalt, g.applied.index, restoreHint)
+		if err := logBehind(nil, g.applied); found && err != nil {
+			return nil, err
 		}
 		return n.bootstrap(g, cfg), nil
 	}
-	start, last := entries.Start(), lastIndex(entries)
+	start, behind := entries.Start(), logBehind(entries, g.applied)
 	switch {
 	case !found && (start.Index == firstIndex && start.Conf != nil || start.Index == 0):
 		conf, err := decodeConf(start.Conf)
@@ -151,10 +153,48 @@ func (n *Node) openEntries(g *group, cfg GroupConfig, found bool) (*wal.Group, e
 			vote = 0
 		}
 		entries = n.log.Stage(g.id, g.installedStart(), &pb.HardState{Term: &term, Vote: &vote, Commit: &g.applied.index})
-	case g.applied.index > last:
-		return nil, fmt.Errorf("%w: the state is at index %d, but the log ends at %d; %s", ErrHalt, g.applied.index, last, restoreHint)
+	case behind != nil:
+		return nil, behind
 	}
 	return entries, nil
+}
+
+// logBehind says what the log of a group lacks, nil for nothing: an entry is durable before it is applied. To a state that was installed, the log may not have come yet.
+func logBehind(entries *wal.Group, a appliedState) error {
+	switch {
+	case a.installed:
+		return nil
+	case entries == nil && a.index > firstIndex:
+		return fmt.Errorf("%w: %w: the state is at index %d, but the log has nothing of it; %s", ErrHalt, errLogBehind, a.index, restoreHint)
+	case entries != nil && a.index > lastIndex(entries):
+		return fmt.Errorf("%w: %w: the state is at index %d, but the log ends at %d; %s", ErrHalt, errLogBehind, a.index, lastIndex(entries), restoreHint)
+	}
+	return nil
+}
+
+// checkLog holds the log against the states of all groups, before any of them is heard of: the end of a log that is missing has no checksum.
+func (n *Node) checkLog(groups map[uint64]uint64) error {
+	for _, id := range slices.Sorted(maps.Keys(groups)) {
+		if err := n.checkGroup(id, groups[id]); err != nil {
+			return fmt.Errorf("group %d: %w", id, err)
+		}
+	}
+	return nil
+}
+
+func (n *Node) checkGroup(id, place uint64) (err error) {
+	var damaged error
+	func() {
+		defer recoverFailure(&damaged) // that is the group's own, see StartGroup
+		n.view(func(v *pebblestore.View) {
+			if value, ok := v.Reader(pebblestore.Space{Group: place, Kind: kindMeta}).Get(appliedKey); ok {
+				if a, undecoded := decodeApplied(value); undecoded == nil {
+					err = logBehind(n.log.Group(id), a)
+				}
+			}
+		})
+	}()
+	return err
 }
 
 // fits says whether the state is somewhere in the log. One that was installed need not be: the crash came before the log learned of it.

@@ -202,7 +202,9 @@ func (l *Log) replaySegment(sequence uint64, end int64) error {
 		if err != nil {
 			return explain(s.path, "read", err)
 		}
-		if err := l.replayFrame(payload, s); err != nil {
+		if err := l.replayFrame(payload, s); errors.Is(err, errNewer) {
+			return fmt.Errorf("raft log: %s has at offset %d %w", s.path, s.size, err)
+		} else if err != nil {
 			return &Damage{Path: s.path, Offset: s.size, What: err.Error()}
 		}
 		s.size += int64(frameHeaderSize + len(payload))

@@ -2,11 +2,15 @@ package wal
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"hash/crc32"
 
 	pb "go.etcd.io/raft/v3/raftpb"
 )
+
+// errNewer is no damage: the frame's checksum is right.
+var errNewer = errors.New("a record of kind")
 
 func (l *Log) replayFrame(payload []byte, s *segment) error {
 	d := decoder{payload: payload}
@@ -52,7 +56,7 @@ func (g *Group) replay(kind byte, d *decoder, s *segment) error {
 			g.start.Conf = start.Conf
 		}
 	default:
-		return fmt.Errorf("a record of kind %d, which this version does not know: start the newer version that wrote it", kind)
+		return fmt.Errorf("%w %d, which this version does not know: start the newer version that wrote it", errNewer, kind)
 	}
 	return nil
 }

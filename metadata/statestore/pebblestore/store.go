@@ -5,9 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -88,6 +90,12 @@ func Open(cfg Config) (*Store, error) {
 	s := &Store{db: db, full: full}
 	s.rows.init(cfg.RowBytes)
 	return s, nil
+}
+
+// Damaged says whether err, of Open or in a statestore.Failure, is about files that do not hold what was written to them, or are gone, and not about a disk that cannot be read just now or
+// files of a newer version. For a file of another size than it was written with Pebble has words only.
+func Damaged(err error) bool {
+	return err != nil && (pebble.IsCorruptionError(err) || errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "object size mismatch"))
 }
 
 // Flush makes everything that was committed before durable.
