@@ -160,6 +160,14 @@ func (n *Node) adopt(l *layout) error {
 		}
 	}
 	n.peers.set(addresses)
+	n.rememberPeers(l)
+	if own := l.nodes[n.cfg.ID]; !n.isOwn(own) {
+		if own != nil && own.DirectoryID == n.identity.DirectoryID {
+			return fmt.Errorf("another process with --node.id %d has said that the node lost the Raft log of the data folder %s, which is this one's: the node is to come back with another: end one of the two", own.ID, own.DirectoryID)
+		}
+		n.show()
+		return nil // what it says of this node's replicas is about those of a log that was lost
+	}
 	if err := n.matchOwnOffsets(l); err != nil {
 		return err
 	}

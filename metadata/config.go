@@ -63,6 +63,9 @@ type Config struct {
 	// TuneLogs, if set, changes the settings of the Raft logs before they are opened. A simulation has them cut and compared often.
 	TuneLogs func(*raftlog.Config)
 
+	// Waiting, if set, is told why Open waits for other nodes.
+	Waiting func(why error)
+
 	Clock      clock.Clock
 	NewRand    func() *rand.Rand // each caller has a source of its own
 	NewUUID    func() [16]byte   // safe for many

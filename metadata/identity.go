@@ -23,6 +23,9 @@ type identity struct {
 	DirectoryID string // random, for ever
 	ClusterID   string // of the Metadata cluster; empty: not known yet
 	Joining     bool   // it was to join a cluster, so it never makes one
+	// Lost is the DirectoryID of before, of a log that was lost: what the folder holds of it must not be used. It is set before anything of that is touched, and empty again when the other
+	// nodes count on nothing of it any more. See lost_log.go.
+	Lost string
 	// Peers are the nodes that let this one in, as they were then: until its replica of __cluster_metadata has the first entries, nothing else says whom it belongs to.
 	Peers []rpc.PeerNode
 }
@@ -66,6 +69,7 @@ func parseIdentity(text string) (id identity, err error) {
 	if id.DirectoryID == "" {
 		return id, errors.New("directory.id is missing")
 	}
+	id.Lost = values["lost.directory.id"]
 	id.Peers, err = parsePeers(values["peers"])
 	return id, err
 }
@@ -102,6 +106,9 @@ func (id identity) write(disk vfs.FS, dir string) error {
 		return fmt.Errorf("making the data folder: %w; choose another folder with --data", err)
 	}
 	content := fmt.Sprintf("version=1\nnode.id=%d\ndirectory.id=%s\ncluster.id=%s\njoining=%t\n", id.NodeID, id.DirectoryID, id.ClusterID, id.Joining)
+	if id.Lost != "" {
+		content += "lost.directory.id=" + id.Lost + "\n"
+	}
 	if len(id.Peers) > 0 {
 		content += "peers=" + formatPeers(id.Peers) + "\n"
 	}

@@ -67,7 +67,7 @@ func withHint(err error) error {
 func (n *Node) registrationRequest() (*rpc.RegisterNodeRequest, error) {
 	req := &rpc.RegisterNodeRequest{
 		ClusterID: n.identity.ClusterID, Node: rpc.PeerNode{ID: n.cfg.ID, RaftAddress: n.cfg.RaftAdvertised}, DirectoryID: n.identity.DirectoryID,
-		Version: n.cfg.Version, Rack: n.cfg.Rack, FeatureLevel: n.cfg.MaxFeatureLevel,
+		Version: n.cfg.Version, Rack: n.cfg.Rack, FeatureLevel: n.cfg.MaxFeatureLevel, LostDirectoryID: n.identity.Lost,
 	}
 	if n.cfg.Listener != nil {
 		self, err := n.self()

@@ -61,11 +61,11 @@ func (l *layout) members() []*topics.Node {
 }
 
 // present are the nodes that others have to do with, by id: members, and those that were removed and still have replicas. One of these may live and lead: it must be told where its
-// replicas are to go, and be found until they are there.
+// replicas are to go, and be found until they are there. A node that lost its log is as good as dead, and what still arrives from before that is not heard.
 func (l *layout) present() []*topics.Node {
 	var out []*topics.Node
 	for _, id := range slices.Sorted(maps.Keys(l.nodes)) {
-		if n := l.nodes[id]; n.State != topics.NodeRemoved || l.holds(id) {
+		if n := l.nodes[id]; !n.Lost() && (n.State != topics.NodeRemoved || l.holds(id)) {
 			out = append(out, n)
 		}
 	}

@@ -46,6 +46,8 @@ type Node struct {
 	raftPeersMu sync.Mutex     // guards joined, and orders what the transport is told
 	joined      []rpc.PeerNode // the nodes that the one where this one registered knew
 
+	remembered string // of the goroutine that follows __cluster_metadata: the peers that the folder names
+
 	mu         sync.RWMutex // guards what follows
 	tenants    map[kafka.ClusterID]*tenant
 	changed    chan struct{} // closed and replaced when tenants or the layout change
@@ -242,7 +244,7 @@ func (n *Node) Ready() error {
 	if !n.alive(l.Leader) {
 		return fmt.Errorf("node %d, which leads %s, does not answer this one", l.Leader, topics.ClusterMetadata)
 	}
-	if n.layout.Load().nodes[n.cfg.ID] == nil {
+	if own := n.layout.Load().nodes[n.cfg.ID]; own == nil || !n.isOwn(own) {
 		return errors.New("this node is not registered yet")
 	}
 	if name := n.rebuilds.any(); name != "" {

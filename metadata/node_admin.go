@@ -44,7 +44,7 @@ func (n *Node) ListNodes(ctx context.Context, _ *rpc.ListNodesRequest) (*rpc.Lis
 
 func (n *Node) describeNode(l clustercontroller.Layout, node *topics.Node) rpc.NodeDescription {
 	d := rpc.NodeDescription{
-		ID: node.ID, Address: addressOf(node), RaftAddress: node.RaftAddress, Version: node.Version, State: node.State.String(), ReplacedBy: node.ReplacedBy,
+		ID: node.ID, Address: addressOf(node), RaftAddress: node.RaftAddress, Version: node.Version, State: node.Condition(), ReplacedBy: node.ReplacedBy,
 		Alive: n.alive(node.ID),
 	}
 	for _, p := range l.Placements {

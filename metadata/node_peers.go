@@ -45,17 +45,25 @@ func (n *Node) RegisterNode(ctx context.Context, req *rpc.RegisterNodeRequest) (
 	if err := n.knowsLevel(ctx, node); err != nil {
 		return nil, err
 	}
+	if req.LostDirectoryID != "" {
+		return n.registerLost(ctx, req, node)
+	}
 	if old := n.layout.Load().nodes[node.ID]; old != nil && old.DirectoryID != "" && old.DirectoryID != node.DirectoryID && n.alive(node.ID) {
 		return nil, fmt.Errorf("node %d is alive at %s: choose another --node.id: %w", node.ID, addressOf(old), kerr.DuplicateBrokerRegistration)
 	}
 	if err := n.clusters.RegisterNode(ctx, node); err != nil {
 		return nil, err
 	}
+	return n.registered(ctx)
+}
+
+// registered is the answer to a node that is let in.
+func (n *Node) registered(ctx context.Context) (*rpc.RegisterNodeResponse, error) {
 	layout, err := n.clusters.Layout(ctx)
 	if err != nil {
 		return nil, err
 	}
-	resp := &rpc.RegisterNodeResponse{ClusterID: id}
+	resp := &rpc.RegisterNodeResponse{ClusterID: n.clusters.ClusterID()}
 	for _, m := range layout.Nodes {
 		if m.State != topics.NodeRemoved {
 			resp.Nodes = append(resp.Nodes, peerNode(m))

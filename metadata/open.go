@@ -38,13 +38,20 @@ func Open(ctx context.Context, cfg Config) (n *Node, err error) {
 	if err := n.checkIdentity(); err != nil {
 		return nil, err
 	}
+	if n.identity.Lost != "" {
+		if err := n.comeBack(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if n.identity.ClusterID == "" && n.identity.Joining {
 		if err := n.join(ctx); err != nil {
 			return nil, err
 		}
 	}
 	if err := n.openLogs(ctx); err != nil {
-		return nil, err
+		if err := n.replaceLost(ctx, err); err != nil {
+			return nil, err
+		}
 	}
 	if n.identity.ClusterID == "" {
 		if err := n.makeCluster(ctx); err != nil {

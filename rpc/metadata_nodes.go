@@ -42,12 +42,16 @@ type RegisterNodeRequest struct {
 	Version      string
 	Rack         string
 	FeatureLevel int32
+	// LostDirectoryID is set by a node that lost the Raft log of the folder of this id, and that is to come back with DirectoryID.
+	LostDirectoryID string
 }
 
 // RegisterNodeResponse says which cluster the node is in now.
 type RegisterNodeResponse struct {
 	ClusterID string
 	Nodes     []PeerNode
+	// Waiting is why a node that lost its Raft log may not come back yet, empty if it may.
+	Waiting string
 }
 
 // NodeStatusRequest names the version of the status that the caller knows.

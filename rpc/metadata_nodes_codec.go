@@ -60,7 +60,8 @@ func (r *RegisterNodeRequest) Append(b []byte) []byte {
 	b = wire.AppendString(b, 3, r.DirectoryID)
 	b = wire.AppendString(b, 4, r.Version)
 	b = wire.AppendString(b, 5, r.Rack)
-	return wire.AppendSint(b, 6, int64(r.FeatureLevel))
+	b = wire.AppendSint(b, 6, int64(r.FeatureLevel))
+	return wire.AppendString(b, 7, r.LostDirectoryID)
 }
 
 // Decode implements Message.
@@ -81,13 +82,15 @@ func (r *RegisterNodeRequest) Decode(b []byte) error {
 			r.Rack = d.String()
 		case 6:
 			r.FeatureLevel = int32(d.Sint())
+		case 7:
+			r.LostDirectoryID = d.String()
 		}
 	})
 }
 
 // Append implements Message.
 func (r *RegisterNodeResponse) Append(b []byte) []byte {
-	return appendPeerNodes(wire.AppendString(b, 1, r.ClusterID), 2, r.Nodes)
+	return wire.AppendString(appendPeerNodes(wire.AppendString(b, 1, r.ClusterID), 2, r.Nodes), 3, r.Waiting)
 }
 
 // Decode implements Message.
@@ -98,6 +101,8 @@ func (r *RegisterNodeResponse) Decode(b []byte) error {
 			r.ClusterID = d.String()
 		case 2:
 			r.Nodes = embedded(d, r.Nodes, decodePeerNode)
+		case 3:
+			r.Waiting = d.String()
 		}
 	})
 }

@@ -116,6 +116,7 @@ func runMetadata(ctx context.Context, args []string) (err error) {
 	}
 	cfg := m.config(logger, registry)
 	cfg.ID, cfg.FS, cfg.Dir, cfg.Listener, cfg.Advertised, cfg.AdminPassword = int32(id), vfs.Default, filepath.Join(data, "metadata"), l, advertise, adminPassword
+	cfg.Waiting = func(why error) { ready.is(func() error { return why }) }
 	if cfg.MaxFeatureLevel, err = builtFeatureLevel(); err != nil {
 		return err
 	}
