@@ -72,7 +72,7 @@ sim:             ## whole systems in virtual time: SEEDS=1000 of them, from SEED
 crashes:         ## brokers die CRASHES=10000 times; no object is orphaned and no coordinate dangles after the sweeps
 	INKWELL_TEST_SIM_CRASHES=$(or $(CRASHES),10000) INKWELL_TEST_SIM_SEED=$(or $(SEED),1) $(SIM) -count=1 -timeout 10h -v -run TestCrashes ./sim
 
-damage:          ## states of replicas are damaged: DAMAGES=100 systems of each kind, from SEED=1 on
+damage:          ## states of replicas and logs of nodes are damaged: DAMAGES=100 systems of each kind, from SEED=1 on
 	INKWELL_TEST_SIM_DAMAGES=$(or $(DAMAGES),100) INKWELL_TEST_SIM_SEED=$(or $(SEED),1) $(SIM) -count=1 -timeout 10h -v -run TestDamage ./sim
 
 fuzz:            ## each fuzz target for half a minute

@@ -78,7 +78,7 @@ func (w *World) allWell(ctx context.Context) {
 
 // damage does it to one of the groups on a node that is stopped. It returns 0 if there is none yet.
 func (n *metadataNode) damage(r *rand.Rand, kind pebblestoretest.Kind) (group uint64, err error) {
-	group, err = pebblestoretest.Damage(n.disk.fs(), filepath.Join("metadata", "state"), r, kind, func(group uint64) bool {
+	group, err = pebblestoretest.Damage(n.disk.fs(), filepath.Join(dataDir, "state"), r, kind, func(group uint64) bool {
 		return group >= state.ClusterMetadataGroup && group <= state.OwnOffsetsGroup
 	})
 	if group == 0 || err != nil {

@@ -35,6 +35,13 @@ func (d *disk) fs() vfs.FS {
 	return errorfs.Wrap(of, errorfs.InjectorFunc(func(op errorfs.Op) error { return d.before(of, op) }))
 }
 
+// bare is the disk without its faults.
+func (d *disk) bare() *vfs.MemFS {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.mem
+}
+
 // before is called for every operation. Only the Raft log's are held up: nobody waits for those with a lock in hand, so that virtual time goes on.
 func (d *disk) before(of *vfs.MemFS, op errorfs.Op) error {
 	if op.Kind.ReadOrWrite() != errorfs.OpIsWrite {
@@ -93,6 +100,13 @@ func (d *disk) crashSoon(within int, f func()) {
 		return
 	}
 	d.crashAt, d.crash = d.writes+1+d.random.IntN(within), f
+}
+
+// crashAtWrite calls f before the nth write from now on.
+func (d *disk) crashAtWrite(nth int, f func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.crashAt, d.crash = d.writes+nth, f
 }
 
 func (d *disk) set(syncTakes time.Duration, full bool) {

@@ -46,6 +46,7 @@ type Plan struct {
 	Skew         time.Duration        // at most so far are clocks of processes from the right time
 	Crashes      bool                 // the faults are brokers that die, many of them
 	Damage       pebblestoretest.Kind // what befalls the state of one replica after the other
+	DamageLogs   bool                 // the Raft log of one node after the other is damaged
 
 	Duration time.Duration // of production, with faults
 	Settle   time.Duration // everything must be settled so long after the last fault
@@ -99,4 +100,11 @@ func NewDamagePlan(what pebblestoretest.Kind) func(seed uint64) Plan {
 		p.Empty, p.Audit = 0, false
 		return p
 	}
+}
+
+// NewLogDamagePlan draws a plan in which the Raft logs of nodes are damaged, beside all other faults.
+func NewLogDamagePlan(seed uint64) Plan {
+	p := NewDamagePlan(pebblestoretest.None)(seed)
+	p.DamageLogs = true
+	return p
 }

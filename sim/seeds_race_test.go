@@ -6,4 +6,6 @@ package sim
 const (
 	ordinarySeeds   = 6
 	ordinaryDamages = 1
+	lostNodes       = 1
+	writesBetween   = 40
 )

@@ -55,7 +55,7 @@ func (n *metadataNode) others(inc *incarnation) (addresses []string) {
 func (n *metadataNode) open(ctx context.Context, inc *incarnation) (func() error, <-chan error, error) {
 	source := Source{n.w.source.Rand(inc.name()).Uint64()}
 	cfg := metadata.Config{
-		ID: n.id, FS: n.disk.fs(), Dir: "metadata", Listener: n.w.net.Listen(n.host, n.address()), Advertised: n.address(),
+		ID: n.id, FS: n.disk.fs(), Dir: dataDir, Listener: n.w.net.Listen(n.host, n.address()), Advertised: n.address(),
 		Clock: inc.clock, NewRand: source.Rands("rand"), NewUUID: source.UUIDs("uuid"), Logger: inc.logger(),
 	}
 	if n.w.plan.MetadataNodes > 1 {
@@ -86,7 +86,9 @@ func (n *metadataNode) open(ctx context.Context, inc *incarnation) (func() error
 		return nil, nil, errors.Join(err, cfg.Listener.Close())
 	}
 	inc.watch(node)
-	n.node.Store(node)
+	if inc.alive() { // else the next one may be there before this one ends
+		n.node.Store(node)
+	}
 	closeIt := func() error {
 		n.node.CompareAndSwap(node, nil)
 		return node.Close()

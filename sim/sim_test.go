@@ -89,6 +89,15 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// The Raft log of a node is damaged while everything else fails, too: the node comes back without an operator when nobody counts on what it had, and nobody notices.
+func TestDamagedLogs(t *testing.T) {
+	first, count := number(t, "INKWELL_TEST_SIM_SEED", 1), number(t, "INKWELL_TEST_SIM_DAMAGES", ordinaryDamages)
+	damaged := play(t, NewLogDamagePlan, "damage DAMAGES", func(seed uint64, _ *sums) bool { return seed < first+count }).damaged
+	if damaged < int(count) {
+		t.Errorf("in %d runs %d logs were damaged", count, damaged)
+	}
+}
+
 // Brokers die until so many of them have, a few dozen in each run. After the sweep of each run no object is left that no coordinate points at, and no coordinate points nowhere.
 func TestCrashes(t *testing.T) {
 	count := number(t, "INKWELL_TEST_SIM_CRASHES", 100)

@@ -38,7 +38,7 @@ type World struct {
 	ending  atomic.Bool    // nothing is started any more
 	healed  atomic.Bool    // faults are over: what still falls is started again at once
 	crashes atomic.Int64   // of brokers
-	damaged atomic.Int64   // states of replicas
+	damaged atomic.Int64   // states of replicas, or logs of nodes
 	differ  sync.Map       // groups, by id, of which one state was made another
 
 	mu        sync.Mutex // guards what follows
@@ -112,6 +112,9 @@ func (w *World) play(r *Result) {
 	if w.plan.Damage != pebblestoretest.None {
 		clients.work.Go(func() { w.damageReplicas(produce) })
 	}
+	if w.plan.DamageLogs {
+		clients.work.Go(func() { w.damageLogs(produce) })
+	}
 	r.Faults = w.breakThings(produce)
 	<-produce.Done()
 	w.heal()
@@ -119,7 +122,7 @@ func (w *World) play(r *Result) {
 	settled, cancelSettled := context.WithTimeout(all, w.plan.Settle)
 	defer cancelSettled()
 	w.settle(settled, clients)
-	if w.plan.Damage != pebblestoretest.None && !w.failed() {
+	if (w.plan.Damage != pebblestoretest.None || w.plan.DamageLogs) && !w.failed() {
 		w.allWell(settled)
 	}
 	select {
