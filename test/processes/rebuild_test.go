@@ -1,10 +1,12 @@
 package processes
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -78,4 +80,66 @@ func awaitMetric(t *testing.T, server *servers.Server, line string) {
 		said = fmt.Sprint(err, string(text))
 	}
 	t.Fatalf("%s does not say %q:\n%s", server.Name, line, said)
+}
+
+// TestALostLogComesBack: a bit of a node's Raft log is flipped while it is down. The node starts, is as good as dead until no partition has it as a replica, and comes back under its id with
+// a new log; what was acknowledged before, meanwhile and after is there.
+func TestALostLogComesBack(t *testing.T) {
+	path := binary(t)
+	addresses, nodes := three(t, path)
+	s := &system{t: t, binary: path, metadata: nodes[0]}
+	b := keep(t)(servers.StartInkwellRole(t.Context(), path, "broker", servers.Options{Dir: t.TempDir(), Env: []string{"INKWELL_CLUSTER_PASSWORD=" + s.create("red")},
+		Extra: []string{"--metadata", addresses, "--cluster", "red", "--store", "file://" + t.TempDir()}}))
+	commitOffsets(t, b)
+	awaitInSync(t, nodes[0].Listen)
+	createDrained(t, b)
+	l := load(t, b.Listen, 2)
+	l.awaitAcked(t, 200)
+
+	bad := nodes[2]
+	if err := bad.Kill(); err != nil { // an orderly stop leaves little of a log
+		t.Fatal(err)
+	}
+	data := filepath.Join(filepath.Dir(bad.LogPath()), "data", "metadata")
+	damaged := flipLog(t, filepath.Join(data, "log"))
+	if err := bad.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	awaitInSync(t, nodes[0].Listen)
+	acked, _ := l.counts()
+	l.awaitAcked(t, acked+200)
+	l.stop()
+	l.verify(t, b.Listen)
+	kept := filepath.Join(data, "damaged")
+	wantWords(t, bad.LogTail(1<<20), "this node's Raft log is lost", damaged, "is damaged at offset", "kept aside", "path="+kept, "waits until it may come back", "is back with an empty one")
+	if _, err := os.Stat(filepath.Join(kept, "log", filepath.Base(damaged))); err != nil {
+		t.Error(err)
+	}
+
+	// Only the node that is back and one other are left of what a majority needs.
+	if err := nodes[1].Kill(); err != nil {
+		t.Fatal(err)
+	}
+	after := load(t, b.Listen, 2)
+	after.awaitAcked(t, 200)
+	after.stop()
+}
+
+// flipLog changes a bit in the middle of what a Raft log's newest file holds, and returns the file.
+func flipLog(t *testing.T, dir string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.raftlog"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s has %v: %v", dir, files, err)
+	}
+	file := files[len(files)-1]
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(bytes.TrimRight(content, "\x00"))/2] ^= 1
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
