@@ -227,6 +227,19 @@ func TestDamageIsNeverSkipped(t *testing.T) {
 	}
 }
 
+// TestANewerRecordIsNoDamage: a node with damage gives its log up, which one that was started with an older release must not.
+func TestANewerRecordIsNoDamage(t *testing.T) {
+	fs, path, b, at := threeRounds(t)
+	b[at+frameHeaderSize] = 200
+	sequence, _ := parseSegmentName(fs.PathBase(path))
+	sealFrame(b[at:], sequence, int64(at))
+	overwrite(t, fs, path, b)
+	_, err := Open(Config{FS: fs, Dir: "log", NodeID: 3})
+	if err == nil || errors.As(err, new(*Damage)) || !strings.Contains(err.Error(), fmt.Sprintf("%s has at offset %d a record of kind 200", path, at)) || !strings.Contains(err.Error(), "start the newer version") {
+		t.Fatal(err)
+	}
+}
+
 func TestDamageInAnOlderSegment(t *testing.T) {
 	fs, path, whole, at := threeRounds(t)
 	mustOpen(t, fs).Close()
