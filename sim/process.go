@@ -131,6 +131,8 @@ func (p *process) ended(inc *incarnation) {
 	if !was || inc.dead.Swap(true) {
 		return // killed or stopped: who did that starts it again
 	}
+	p.w.net.Pause(p.host, false) // it may have ended in a pause, whose end looks for the next one's
+	inc.resume()
 	p.w.net.Kill(p.host, false)
 	p.w.running.Go(func() {
 		time.Sleep(supervisorWait)
