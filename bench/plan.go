@@ -28,6 +28,7 @@ var figures = []figure{
 	{"produce, tuned client", "MB/s", false},
 	{"produce, default client, 16 partitions", "MB/s", false},
 	{"produce, default client, 1 partition", "MB/s", false},
+	{"the same, Kafka syncs, too (flush.messages=1)", "MB/s", false},
 	{"consume", "MB/s", false},
 	{"server CPU per GB produced", "s", true},
 	{"server CPU per GB afterwards, until merged", "s", true},
@@ -67,7 +68,7 @@ func measure(s system, t tools, n sizes, work string) (values map[string]float64
 	}
 	values = map[string]float64{"start to first accepted record": time.Since(began).Seconds()}
 	r := run{system: s, tools: t, process: p, values: values, sizes: n}
-	for _, step := range []func() error{r.produceTuned, r.produceDefault, r.rest, r.consume, r.latency, r.oneAtATime, r.peak} {
+	for _, step := range []func() error{r.produceTuned, r.produceDefault, r.rest, r.consume, r.latency, r.oneAtATime, r.produceSynced, r.peak} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("%s: %w", s.name, err)
 		}
@@ -189,6 +190,16 @@ func (r *run) oneAtATime() error {
 	p50, p99, err := r.tools.endToEnd(r.bootstrap, "single", r.sizes.single)
 	r.values["one record produced and consumed, p50"] = float64(p50.Milliseconds())
 	r.values["one record produced and consumed, p99"] = float64(p99.Milliseconds())
+	return err
+}
+
+// produceSynced is one partition where Kafka makes each batch durable before it acknowledges it, as Inkwell always does.
+func (r *run) produceSynced() error {
+	if err := r.tools.createTopic(r.bootstrap, "synced", 1, "flush.messages=1"); err != nil {
+		return err
+	}
+	got, err := r.tools.produce(r.bootstrap, "synced", r.sizes.throughput/5, -1)
+	r.values["the same, Kafka syncs, too (flush.messages=1)"] = got.mbPerSecond
 	return err
 }
 

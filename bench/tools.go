@@ -29,8 +29,12 @@ func tail(s string) string {
 	return s
 }
 
-func (t tools) createTopic(bootstrap, topic string, partitions int) error {
-	_, err := t.run("org.apache.kafka.tools.TopicCommand", "--bootstrap-server", bootstrap, "--create", "--topic", topic, "--partitions", strconv.Itoa(partitions))
+func (t tools) createTopic(bootstrap, topic string, partitions int, configs ...string) error {
+	args := []string{"--bootstrap-server", bootstrap, "--create", "--topic", topic, "--partitions", strconv.Itoa(partitions)}
+	for _, c := range configs {
+		args = append(args, "--config", c)
+	}
+	_, err := t.run("org.apache.kafka.tools.TopicCommand", args...)
 	return err
 }
 
