@@ -78,3 +78,28 @@ func TestANodeThatWasAwayRefusesNoPassword(t *testing.T) {
 		}
 	})
 }
+
+// newAdmin is an administrator who knows the first nodes and the guest.
+func newAdmin(w *World) *client.AdminClient {
+	addresses := w.metadataAddresses()
+	if w.guest != nil {
+		addresses = append(addresses, w.guest.address())
+	}
+	return client.NewAdmin(client.AdminConfig{Addresses: addresses, Dial: w.net.Dialer("admin", func() bool { return true }), Logger: slog.New(slog.DiscardHandler)})
+}
+
+// worldWithGuest has a cluster c on its first three nodes, and a fourth that came later.
+func worldWithGuest(t *testing.T) (*World, context.Context, *client.AdminClient) {
+	t.Helper()
+	w, ctx := smallWorld(t, 1, true)
+	admin := newAdmin(w)
+	t.Cleanup(func() { _ = admin.Close() })
+	if _, err := admin.CreateCluster(ctx, &rpc.CreateClusterRequest{Name: "c"}); err != nil {
+		t.Fatal(err)
+	}
+	w.guest.start()
+	if err := w.untilNode(ctx, admin, w.guest.id, "has joined", func(n *rpc.NodeDescription) bool { return n.Alive }); err != nil {
+		t.Fatal(err)
+	}
+	return w, ctx, admin
+}

@@ -3,7 +3,6 @@ package sim
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -123,10 +122,6 @@ func allBack(ctx context.Context, t *testing.T, w *World, admin *client.AdminCli
 			t.Fatal(err)
 		}
 	}
-}
-
-func newAdmin(w *World) *client.AdminClient {
-	return client.NewAdmin(client.AdminConfig{Addresses: w.metadataAddresses(), Dial: w.net.Dialer("admin", func() bool { return true }), Logger: slog.New(slog.DiscardHandler)})
 }
 
 func makeClusters(ctx context.Context, t *testing.T, admin *client.AdminClient, from, to int) {

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"context"
-	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,16 +14,7 @@ import (
 // on hearing where that is to go.
 func TestReplacedLeaderHandsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, ctx := smallWorld(t, 1, true)
-		admin := client.NewAdmin(client.AdminConfig{Addresses: append(w.metadataAddresses(), w.guest.address()), Dial: w.net.Dialer("admin", func() bool { return true }), Logger: slog.New(slog.DiscardHandler)})
-		defer admin.Close()
-		if _, err := admin.CreateCluster(ctx, &rpc.CreateClusterRequest{Name: "c"}); err != nil {
-			t.Fatal(err)
-		}
-		w.guest.start()
-		if err := w.untilNode(ctx, admin, w.guest.id, "has joined", func(n *rpc.NodeDescription) bool { return n.Alive }); err != nil {
-			t.Fatal(err)
-		}
+		w, ctx, admin := worldWithGuest(t)
 		leader := leaderBesideController(ctx, t, admin, w.guest.id)
 		replace := &rpc.SetNodeRequest{Action: rpc.NodeReplace, Node: leader, By: w.guest.id, Force: true}
 		for {

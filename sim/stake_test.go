@@ -1,29 +1,18 @@
 package sim
 
 import (
-	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/inkwell-project/inkwell/rpc"
-	"github.com/inkwell-project/inkwell/rpc/client"
 )
 
 // One of three nodes is away. Of the two that are left neither may be replaced by force, for it is half of what is left of every partition; when all are back, one may.
 func TestForceDoesNotCostAMajority(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, ctx := smallWorld(t, 1, true)
-		admin := client.NewAdmin(client.AdminConfig{Addresses: w.metadataAddresses(), Dial: w.net.Dialer("admin", func() bool { return true }), Logger: slog.New(slog.DiscardHandler)})
-		defer admin.Close()
-		if _, err := admin.CreateCluster(ctx, &rpc.CreateClusterRequest{Name: "c"}); err != nil {
-			t.Fatal(err)
-		}
-		w.guest.start()
-		if err := w.untilNode(ctx, admin, w.guest.id, "has joined", func(n *rpc.NodeDescription) bool { return n.Alive }); err != nil {
-			t.Fatal(err)
-		}
+		w, ctx, admin := worldWithGuest(t)
 		// The partitions of c are on nodes 1, 2 and 3: the guest came later.
 		w.nodes[2].kill(true, 0)
 		if err := w.untilNode(ctx, admin, 3, "is away", func(n *rpc.NodeDescription) bool { return !n.Alive }); err != nil {

@@ -19,20 +19,25 @@ import (
 	"github.com/inkwell-project/inkwell/test/servers"
 )
 
-// TestDamagedStateIsRebuilt: a bit of a file of a node's state is flipped while it is down. The node starts, the replica whose state it was is made anew from the others, and the
-// cluster has three replicas of everything again; what was acknowledged before, meanwhile and after is there.
-func TestDamagedStateIsRebuilt(t *testing.T) {
+// loaded is three nodes and a broker of a cluster that is written to.
+func loaded(t *testing.T) (nodes []*servers.Server, broker *servers.Server, l *loader) {
 	path := binary(t)
 	addresses, nodes := three(t, path)
 	s := &system{t: t, binary: path, metadata: nodes[0]}
-	b := keep(t)(servers.StartInkwellRole(t.Context(), path, "broker", servers.Options{Dir: t.TempDir(), Env: []string{"INKWELL_CLUSTER_PASSWORD=" + s.create("red")},
+	broker = keep(t)(servers.StartInkwellRole(t.Context(), path, "broker", servers.Options{Dir: t.TempDir(), Env: []string{"INKWELL_CLUSTER_PASSWORD=" + s.create("red")},
 		Extra: []string{"--metadata", addresses, "--cluster", "red", "--store", "file://" + t.TempDir()}}))
-	commitOffsets(t, b)
+	commitOffsets(t, broker)
 	awaitInSync(t, nodes[0].Listen)
-	createDrained(t, b)
-	l := load(t, b.Listen, 2)
+	createDrained(t, broker)
+	l = load(t, broker.Listen, 2)
 	l.awaitAcked(t, 200)
+	return nodes, broker, l
+}
 
+// TestDamagedStateIsRebuilt: a bit of a file of a node's state is flipped while it is down. The node starts, the replica whose state it was is made anew from the others, and the
+// cluster has three replicas of everything again; what was acknowledged before, meanwhile and after is there.
+func TestDamagedStateIsRebuilt(t *testing.T) {
+	nodes, b, l := loaded(t)
 	bad := nodes[2]
 	if err := bad.Stop(); err != nil {
 		t.Fatal(err)
@@ -85,17 +90,7 @@ func awaitMetric(t *testing.T, server *servers.Server, line string) {
 // TestALostLogComesBack: a bit of a node's Raft log is flipped while it is down. The node starts, is as good as dead until no partition has it as a replica, and comes back under its id with
 // a new log; what was acknowledged before, meanwhile and after is there.
 func TestALostLogComesBack(t *testing.T) {
-	path := binary(t)
-	addresses, nodes := three(t, path)
-	s := &system{t: t, binary: path, metadata: nodes[0]}
-	b := keep(t)(servers.StartInkwellRole(t.Context(), path, "broker", servers.Options{Dir: t.TempDir(), Env: []string{"INKWELL_CLUSTER_PASSWORD=" + s.create("red")},
-		Extra: []string{"--metadata", addresses, "--cluster", "red", "--store", "file://" + t.TempDir()}}))
-	commitOffsets(t, b)
-	awaitInSync(t, nodes[0].Listen)
-	createDrained(t, b)
-	l := load(t, b.Listen, 2)
-	l.awaitAcked(t, 200)
-
+	nodes, b, l := loaded(t)
 	bad := nodes[2]
 	if err := bad.Kill(); err != nil { // an orderly stop leaves little of a log
 		t.Fatal(err)
