@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -27,6 +28,9 @@ var ErrHelp = errors.New("help was asked for")
 
 // EnvPrefix starts the name of every environment variable that is a setting: INKWELL_NUM_PARTITIONS is num.partitions.
 const EnvPrefix = "INKWELL_"
+
+// ofOthers are variables that a command ignores when it has no such setting: a shell exports them for whichever of its commands wants them.
+var ofOthers = []string{EnvPrefix + "ADMIN_PASSWORD", EnvPrefix + "CLUSTER_PASSWORD", EnvPrefix + "METADATA", EnvPrefix + "METADATA_TLS_CA"}
 
 // delimiter between levels of nested YAML keys; names may contain dots themselves, so nested keys are joined with the same dot.
 const delimiter = "."
@@ -232,11 +236,13 @@ func (s *Set) environment(env []string) (values map[string]any, configFile strin
 		if !strings.HasPrefix(key, EnvPrefix) || strings.HasPrefix(key, EnvPrefix+"TEST_") {
 			continue
 		}
-		if key == EnvPrefix+"CONFIG" {
+		name, ok := byEnv[key]
+		switch {
+		case key == EnvPrefix+"CONFIG":
 			configFile = text
-		} else if name, ok := byEnv[key]; ok {
+		case ok:
 			values[name] = text
-		} else {
+		case !slices.Contains(ofOthers, key):
 			values[key] = text // unknown, reported with the others
 		}
 	}

@@ -62,6 +62,18 @@ func TestEveryMistakeIsReportedAtOnce(t *testing.T) {
 	}
 }
 
+// TestAShellIsSharedByCommands: who exports a password for one command may start another from the same shell.
+func TestAShellIsSharedByCommands(t *testing.T) {
+	var c sample
+	env := []string{"INKWELL_ADMIN_PASSWORD=x", "INKWELL_CLUSTER_PASSWORD=y", "INKWELL_METADATA=a:1", "INKWELL_NUM_PARTITIONS=4"}
+	if err := sampleSet(&c).Load(nil, env, nil); err != nil || c.parts != 4 {
+		t.Fatalf("%+v %v", c, err)
+	}
+	if err := sampleSet(&c).Load([]string{"--admin.password=x"}, nil, nil); err == nil {
+		t.Fatal("a flag that the command does not have is accepted")
+	}
+}
+
 func TestHelpNamesEverySettingAndDefault(t *testing.T) {
 	var c sample
 	var out bytes.Buffer

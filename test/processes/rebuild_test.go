@@ -24,7 +24,7 @@ func loaded(t *testing.T) (nodes []*servers.Server, broker *servers.Server, l *l
 	path := binary(t)
 	addresses, nodes := three(t, path)
 	s := &system{t: t, binary: path, metadata: nodes[0]}
-	broker = keep(t)(servers.StartInkwellRole(t.Context(), path, "broker", servers.Options{Dir: t.TempDir(), Env: []string{"INKWELL_CLUSTER_PASSWORD=" + s.create("red")},
+	broker = keep(t)(servers.StartInkwellRole(t.Context(), path, "broker", servers.Options{Dir: t.TempDir(), Env: []string{"INKWELL_ADMIN_PASSWORD=of-the-same-shell", "INKWELL_CLUSTER_PASSWORD=" + s.create("red")},
 		Extra: []string{"--metadata", addresses, "--cluster", "red", "--store", "file://" + t.TempDir()}}))
 	commitOffsets(t, broker)
 	awaitInSync(t, nodes[0].Listen)
