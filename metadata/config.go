@@ -60,7 +60,7 @@ type Config struct {
 	// MaxFeatureLevel is the highest level of topics.MetadataFeature that this node knows; default the newest. A test makes a node of an older release by it.
 	MaxFeatureLevel int32
 
-	// TuneLogs, if set, changes the settings of the Raft logs before they are opened. A simulation has them cut and compared often.
+	// TuneLogs, if set, changes the settings of the Raft logs before they are opened: a simulation has them cut and compared often, `inkwell dev` keeps less in memory.
 	TuneLogs func(*raftlog.Config)
 
 	// Waiting, if set, is told why Open waits for other nodes.

@@ -17,12 +17,19 @@ import (
 	"github.com/inkwell-project/inkwell/internal/settings"
 	"github.com/inkwell-project/inkwell/metadata"
 	"github.com/inkwell-project/inkwell/metadata/clustercontroller"
+	"github.com/inkwell-project/inkwell/metadata/raftlog"
 )
 
 // devCluster is the one Inkless cluster of `inkwell dev`.
 const devCluster = "dev"
 
 // runDev is everything in one process: a one-node Metadata cluster, one Inkless cluster, one broker. The halves call each other in process.
+// One cluster's metadata is small: half of what a node of a Metadata cluster keeps in memory is enough.
+const (
+	devStateCache    = 16 << 20
+	devStateMemTable = 8 << 20
+)
+
 func runDev(ctx context.Context, args []string) (err error) {
 	s := settings.New("dev", "One process with everything: a one-node Metadata cluster, one Inkless cluster named dev, one broker, records in a local folder or a bucket.")
 	var common common
@@ -60,6 +67,7 @@ func runDev(ctx context.Context, args []string) (err error) {
 	defer closeInto(&err, closeWeb)
 	nodeConfig := node.config(logger, registry)
 	nodeConfig.ID, nodeConfig.FS, nodeConfig.Dir = 1, vfs.Default, filepath.Join(data, "metadata")
+	nodeConfig.TuneLogs = func(c *raftlog.Config) { c.StateCacheBytes, c.StateMemTableBytes = devStateCache, devStateMemTable }
 	n, err := metadata.Open(ctx, nodeConfig)
 	if err != nil {
 		return err
