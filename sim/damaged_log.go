@@ -26,7 +26,7 @@ const dataDir = "metadata"
 // without one of them, and nothing can bring that back.
 func (w *World) damageLogs(ctx context.Context) {
 	r := w.source.Rand("damage")
-	admin := client.NewAdmin(client.AdminConfig{Addresses: w.metadataAddresses(), Dial: w.net.Dialer("admin", func() bool { return true }), Logger: slog.New(slog.DiscardHandler)})
+	admin := w.newAdmin()
 	defer admin.Close()
 	for sleep(ctx, time.Duration(r.Int64N(int64(4*time.Second)))) == nil {
 		if w.untilSpread(ctx, admin) != nil {

@@ -3,7 +3,6 @@ package sim
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 // moveNodes has a fourth node join in the midst of the faults, and then it, or one of the first three, drained and removed: replicas and leaders move twice, while nodes are killed and cut off.
 func (w *World) moveNodes(ctx context.Context) error {
 	r := w.source.Rand("node moves")
-	admin := client.NewAdmin(client.AdminConfig{Addresses: append(w.metadataAddresses(), w.guest.address()), Dial: w.net.Dialer("admin", func() bool { return true }), Logger: slog.New(slog.DiscardHandler)})
+	admin := w.newAdmin()
 	defer admin.Close()
 	if err := sleep(ctx, time.Duration(r.Int64N(int64(w.plan.Duration/2)))); err != nil {
 		return err

@@ -40,7 +40,7 @@ func smallWorld(t *testing.T, seed uint64, guest bool) (*World, context.Context)
 func TestANodeThatWasAwayRefusesNoPassword(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, ctx := smallWorld(t, 1, false)
-		admin := client.NewAdmin(client.AdminConfig{Addresses: w.metadataAddresses(), Dial: w.net.Dialer("admin", func() bool { return true }), Logger: slog.New(slog.DiscardHandler)})
+		admin := w.newAdmin()
 		defer admin.Close()
 		if _, err := admin.CreateCluster(ctx, &rpc.CreateClusterRequest{Name: "old"}); err != nil {
 			t.Fatal(err)
@@ -79,20 +79,11 @@ func TestANodeThatWasAwayRefusesNoPassword(t *testing.T) {
 	})
 }
 
-// newAdmin is an administrator who knows the first nodes and the guest.
-func newAdmin(w *World) *client.AdminClient {
-	addresses := w.metadataAddresses()
-	if w.guest != nil {
-		addresses = append(addresses, w.guest.address())
-	}
-	return client.NewAdmin(client.AdminConfig{Addresses: addresses, Dial: w.net.Dialer("admin", func() bool { return true }), Logger: slog.New(slog.DiscardHandler)})
-}
-
 // worldWithGuest has a cluster c on its first three nodes, and a fourth that came later.
 func worldWithGuest(t *testing.T) (*World, context.Context, *client.AdminClient) {
 	t.Helper()
 	w, ctx := smallWorld(t, 1, true)
-	admin := newAdmin(w)
+	admin := w.newAdmin()
 	t.Cleanup(func() { _ = admin.Close() })
 	if _, err := admin.CreateCluster(ctx, &rpc.CreateClusterRequest{Name: "c"}); err != nil {
 		t.Fatal(err)

@@ -18,11 +18,7 @@ func TestANodeThatLostItsLogComesBack(t *testing.T) {
 	for id := range int32(lostNodes) {
 		t.Run(fmt.Sprint("node", id+1), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w, ctx := smallWorld(t, 1, false)
-				admin := newAdmin(w)
-				defer admin.Close()
-				makeClusters(ctx, t, admin, 0, 5)
-				allBack(ctx, t, w, admin)
+				w, ctx, admin := worldWithClusters(t, false, 5)
 				n := w.nodes[id]
 				n.joinOnce = true // it has written down where the others are
 				loseLog(t, n)
@@ -49,11 +45,7 @@ func TestALearnerThatLostItsLogComesBack(t *testing.T) {
 	for _, state := range []string{"active", "draining"} {
 		t.Run(state, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w, ctx := smallWorld(t, 1, true)
-				admin := newAdmin(w)
-				defer admin.Close()
-				makeClusters(ctx, t, admin, 0, 2)
-				allBack(ctx, t, w, admin)
+				w, ctx, admin := worldWithClusters(t, true, 2)
 				n := w.guest
 				n.start()
 				is := func(want string) func(*rpc.NodeDescription) bool {
@@ -87,11 +79,7 @@ func TestANodeThatLostItsLogDiesAgain(t *testing.T) {
 	for nth := 1; nth <= 45; nth += writesBetween {
 		t.Run(fmt.Sprint("write", nth), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w, ctx := smallWorld(t, 1, false)
-				admin := newAdmin(w)
-				defer admin.Close()
-				makeClusters(ctx, t, admin, 0, 5)
-				allBack(ctx, t, w, admin)
+				w, ctx, admin := worldWithClusters(t, false, 5)
 				n := w.nodes[2]
 				died := false
 				loseLogAnd(t, n, func() {
@@ -114,14 +102,19 @@ func TestANodeThatLostItsLogDiesAgain(t *testing.T) {
 	}
 }
 
-// allBack waits until every node has its replicas.
-func allBack(ctx context.Context, t *testing.T, w *World, admin *client.AdminClient) {
+// worldWithClusters has so many clusters, and every node has its replicas.
+func worldWithClusters(t *testing.T, guest bool, clusters int) (*World, context.Context, *client.AdminClient) {
 	t.Helper()
+	w, ctx := smallWorld(t, 1, guest)
+	admin := w.newAdmin()
+	t.Cleanup(func() { _ = admin.Close() })
+	makeClusters(ctx, t, admin, 0, clusters)
 	for _, n := range w.nodes {
 		if err := w.untilBack(ctx, admin, n); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return w, ctx, admin
 }
 
 func makeClusters(ctx context.Context, t *testing.T, admin *client.AdminClient, from, to int) {

@@ -16,15 +16,8 @@ func TestReplacedLeaderHandsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, ctx, admin := worldWithGuest(t)
 		leader := leaderBesideController(ctx, t, admin, w.guest.id)
-		replace := &rpc.SetNodeRequest{Action: rpc.NodeReplace, Node: leader, By: w.guest.id, Force: true}
-		for {
-			_, err := admin.SetNode(ctx, replace)
-			if err == nil {
-				break
-			}
-			if sleep(ctx, time.Second) != nil {
-				t.Fatalf("node %d is not replaced: %v", leader, err)
-			}
+		if err := w.replace(ctx, admin, w.nodes[leader-1], true); err != nil {
+			t.Fatal(err)
 		}
 		if err := w.untilNode(ctx, admin, leader, "is replaced", func(n *rpc.NodeDescription) bool { return n.Replicas == 0 && n.Leads == 0 }); err != nil {
 			t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/inkwell-project/inkwell/rpc"
 )
@@ -24,16 +23,8 @@ func TestForceDoesNotCostAMajority(t *testing.T) {
 			t.Fatalf("it was not refused: %v", err)
 		}
 		w.nodes[2].start()
-		for {
-			if _, err = admin.SetNode(ctx, replace); err == nil {
-				break
-			}
-			if sleep(ctx, time.Second) != nil {
-				t.Fatalf("with all nodes there it is refused, too: %v", err)
-			}
-		}
-		if err := w.untilNode(ctx, admin, 2, "is replaced", func(n *rpc.NodeDescription) bool { return n.Replicas == 0 && n.Leaving == 0 }); err != nil {
-			t.Fatal(err)
+		if err := w.replace(ctx, admin, w.nodes[1], true); err != nil {
+			t.Fatalf("with all nodes there: %v", err)
 		}
 	})
 }

@@ -193,7 +193,7 @@ func (w *World) build(ctx context.Context) error {
 			return err
 		}
 	}
-	admin := client.NewAdmin(client.AdminConfig{Addresses: w.metadataAddresses(), Dial: w.net.Dialer("admin", func() bool { return true }), Logger: slog.New(slog.DiscardHandler)})
+	admin := w.newAdmin()
 	for _, c := range w.clusters {
 		if err := w.create(ctx, admin, c); err != nil {
 			return errors.Join(err, admin.Close())
@@ -414,4 +414,13 @@ func (w *World) logged(inc *incarnation, level slog.Level, message, text string)
 			w.violation("%s logs: %s", inc.name(), text)
 		}
 	}
+}
+
+// newAdmin is an administrator who knows the first nodes and the guest.
+func (w *World) newAdmin() *client.AdminClient {
+	addresses := w.metadataAddresses()
+	if w.guest != nil {
+		addresses = append(addresses, w.guest.address())
+	}
+	return client.NewAdmin(client.AdminConfig{Addresses: addresses, Dial: w.net.Dialer("admin", func() bool { return true }), Logger: slog.New(slog.DiscardHandler)})
 }
