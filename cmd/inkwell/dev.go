@@ -23,13 +23,13 @@ import (
 // devCluster is the one Inkless cluster of `inkwell dev`.
 const devCluster = "dev"
 
-// runDev is everything in one process: a one-node Metadata cluster, one Inkless cluster, one broker. The halves call each other in process.
 // One cluster's metadata is small: half of what a node of a Metadata cluster keeps in memory is enough.
 const (
 	devStateCache    = 16 << 20
 	devStateMemTable = 8 << 20
 )
 
+// runDev is everything in one process: a one-node Metadata cluster, one Inkless cluster, one broker. The halves call each other in process.
 func runDev(ctx context.Context, args []string) (err error) {
 	s := settings.New("dev", "One process with everything: a one-node Metadata cluster, one Inkless cluster named dev, one broker, records in a local folder or a bucket.")
 	var common common
