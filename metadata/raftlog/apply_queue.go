@@ -82,7 +82,7 @@ func (q *applyQueue) schedule(g *group) {
 
 // pause is how long a group may still collect entries.
 func (q *applyQueue) pause(g *group) time.Duration {
-	if !g.patient || g.appliedAt.IsZero() || len(g.pending) >= maxBatchEntries || g.pendingBytes >= maxBatchBytes {
+	if !g.patient || len(g.pending) >= maxBatchEntries || g.pendingBytes >= maxBatchBytes {
 		return 0
 	}
 	// A clock that was set back does not make it longer.

@@ -128,11 +128,15 @@ func (n *Node) openFiles() (err error) {
 	if err != nil {
 		return orLost(err)
 	}
+	var places map[uint64]uint64
 	if err = n.finishRemovals(); err == nil {
-		err = n.sweepPlaces()
+		places, err = n.sweepPlaces()
 	}
 	if errors.As(err, new(*statestore.Failure)) { // what is damaged tells of all groups: none can be told from another
 		return storeOrLost(fmt.Errorf("the state store in %s cannot be read: %w; %s", stateDir, err, restoreHint))
+	}
+	if err == nil {
+		err = n.checkLog(places)
 	}
 	return orLost(err)
 }

@@ -16,6 +16,9 @@ func (m *Machine) commitObjects(c *CommitObjects) CommitResult {
 		return CommitResult{Err: kerr.StaleBrokerEpoch}
 	}
 	epoch, known := m.brokerEpoch(c.BrokerEpoch)
+	if !known {
+		epoch.seen = m.lastObject(c.BrokerEpoch)
+	}
 	acknowledged := max(epoch.acknowledged, c.AcknowledgedBelow)
 	for i := range c.Objects {
 		// A copy of a call that was delayed until its uploader knew the results: nobody waits for the answer, and the
@@ -54,7 +57,7 @@ func (m *Machine) brokerEpoch(epoch int64) (brokerEpoch, bool) {
 	m.key = appendNumberKey(m.key[:0], prefixEpoch, epoch)
 	v, ok := m.tx.Get(m.key)
 	if !ok {
-		return brokerEpoch{seen: m.lastObject(epoch)}, false
+		return brokerEpoch{}, false
 	}
 	return readBrokerEpoch(v), true
 }

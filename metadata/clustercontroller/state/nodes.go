@@ -95,12 +95,12 @@ func (a *apply) registerNode(c *RegisterNode) error {
 	node.CreatedMillis, node.State, node.ReplacedBy = a.now, topics.NodeActive, 0
 	if old, ok := Node(a.tx, node.ID); ok {
 		switch {
-		case old.State != topics.NodeRemoved && old.Lost():
+		case old.State == topics.NodeRemoved:
+			return fmt.Errorf("node %d was removed from the Metadata cluster, and an id is used once: start it with an empty --data folder and another --node.id: %w", node.ID, kerr.DuplicateBrokerRegistration)
+		case old.Lost():
 			if err := a.mayReturn(old, node.DirectoryID); err != nil {
 				return err
 			}
-		case old.State == topics.NodeRemoved:
-			return fmt.Errorf("node %d was removed from the Metadata cluster, and an id is used once: start it with an empty --data folder and another --node.id: %w", node.ID, kerr.DuplicateBrokerRegistration)
 		case old.DirectoryID != "" && old.DirectoryID != node.DirectoryID:
 			return fmt.Errorf("node %d is known with another data folder (%s), this one is %s: choose another --node.id; if the old folder is lost, join under a new id and run `inkwell metadata nodes replace %d NEW`: %w",
 				node.ID, old.DirectoryID, node.DirectoryID, node.ID, kerr.DuplicateBrokerRegistration)
