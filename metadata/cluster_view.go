@@ -160,7 +160,9 @@ func (n *Node) adopt(l *layout) error {
 		}
 	}
 	n.peers.set(addresses)
-	n.rememberPeers(l)
+	if _, err := n.rememberPeers(l); err != nil {
+		n.cfg.Logger.Warn("this node could not write down where the other nodes are; it needs --join if its replicas must be rebuilt", "error", err)
+	}
 	if own := l.nodes[n.cfg.ID]; !n.isOwn(own) {
 		if own != nil && own.DirectoryID == n.identity.DirectoryID {
 			return fmt.Errorf("another process with --node.id %d has said that the node lost the Raft log of the data folder %s, which is this one's: the node is to come back with another: end one of the two", own.ID, own.DirectoryID)

@@ -214,25 +214,27 @@ func (n *Node) isOwn(own *topics.Node) bool {
 	return !own.Lost() && (own.DirectoryID == "" || own.DirectoryID == n.identity.DirectoryID)
 }
 
-// rememberPeers keeps in the folder where the other nodes are. Nothing else tells a start that finds the log damaged, and was given no --join.
-func (n *Node) rememberPeers(l *layout) {
-	if n.cfg.RaftListener == nil || n.identity.ClusterID == "" {
-		return
-	}
+// rememberPeers keeps in the folder where the other nodes are, as far as l shows any, and returns what the folder says then. Nothing else tells a start that finds the log or its replica of
+// __cluster_metadata damaged, and was given no --join. It runs where __cluster_metadata is followed.
+func (n *Node) rememberPeers(l *layout) (identity, error) {
 	id := n.identity // a copy: others read it
-	id.Peers = nil
+	var peers []rpc.PeerNode
 	for _, m := range l.members() {
 		if m.ID != n.cfg.ID && addressOf(m) != "" {
-			id.Peers = append(id.Peers, peerNode(m))
+			peers = append(peers, peerNode(m))
 		}
 	}
-	text := formatPeers(id.Peers)
-	if text == "" || text == n.remembered {
-		return
+	if len(peers) == 0 || n.cfg.RaftListener == nil || id.ClusterID == "" {
+		return id, nil
+	}
+	id.Peers = peers
+	text := formatPeers(peers)
+	if text == n.remembered {
+		return id, nil
 	}
 	if err := id.write(n.cfg.FS, n.cfg.Dir); err != nil {
-		n.cfg.Logger.Warn("this node could not write down where the other nodes are; it needs --join if its replicas must be rebuilt", "error", err)
-		return
+		return id, err
 	}
 	n.remembered = text
+	return id, nil
 }

@@ -20,16 +20,9 @@ func (n *Node) condemnClusterMetadata(err error) error {
 	if !raftlog.Rebuildable(why) {
 		return err
 	}
-	id := n.identity // a copy: others read it
-
-	if members := n.layout.Load().members(); len(members) > 1 { // nothing else tells the next start
-		id.Peers = nil
-		for _, m := range members {
-			id.Peers = append(id.Peers, peerNode(m))
-		}
-		if writeErr := id.write(n.cfg.FS, n.cfg.Dir); writeErr != nil {
-			return errors.Join(err, writeErr)
-		}
+	id, writeErr := n.rememberPeers(n.layout.Load())
+	if writeErr != nil {
+		return errors.Join(err, writeErr)
 	}
 	if !n.mayRebuildClusterMetadata(id, why) {
 		return err
