@@ -112,6 +112,23 @@ func produceRefusal(req *kmsg.ProduceRequest) error {
 	case req.Acks < -1 || req.Acks > 1:
 		return fmt.Errorf("%w: acks is %d; it must be -1, 0 or 1", kerr.InvalidRequiredAcks, req.Acks)
 	}
+	return spoilsAll(req)
+}
+
+// spoilsAll is the error that one batch brings on the whole request: as Kafka's broker does, the first batch of every partition is looked at before any is appended.
+func spoilsAll(req *kmsg.ProduceRequest) error {
+	for i := range req.Topics {
+		for j := range req.Topics[i].Partitions {
+			batch, _, err := recordbatch.Next(req.Topics[i].Partitions[j].Records)
+			switch {
+			case errors.Is(err, recordbatch.ErrTruncated): // none; its partition's own mistake
+			case err != nil:
+				return err
+			case batch.Magic() >= 2 && batch.IsTransactional():
+				return fmt.Errorf("%w: a batch belongs to a transaction, the request has no transactional id", kerr.TransactionalIDAuthorizationFailed)
+			}
+		}
+	}
 	return nil
 }
 
@@ -133,9 +150,6 @@ func validateProduced(records []byte, version int16, s topicSettings, now int64)
 	batch, err := recordbatch.Single(records, version)
 	if err != nil {
 		return nil, err
-	}
-	if batch.IsTransactional() { // the request has no transactional id, else it was refused
-		return nil, kerr.TransactionalIDAuthorizationFailed
 	}
 	limits := s.limits
 	limits.NowMillis = now
