@@ -145,6 +145,9 @@ func (h *Handlers) nearerBrokers(r *listener.Request, req *kmsg.FetchRequest) *p
 func (h *Handlers) fillFetched(r *listener.Request, f *fetched, res *FetchResult) {
 	a := &f.answer
 	a.ErrorCode = h.code(r, res.Err)
+	if res.Err != nil {
+		return // without offsets, as Kafka
+	}
 	a.HighWatermark, a.LastStableOffset, a.LogStartOffset = res.HighWatermark, res.LastStableOffset, res.LogStartOffset
 	f.records = res.Records
 }

@@ -86,7 +86,7 @@ func namesForIDs(image *clusterimage.Image, ts []kmsg.OffsetFetchRequestGroupTop
 		rt.TopicID = t.TopicID
 		for _, p := range t.Partitions {
 			rp := kmsg.NewOffsetFetchResponseGroupTopicPartition()
-			rp.Partition, rp.Offset, rp.ErrorCode = p, -1, kerr.UnknownTopicID.Code
+			rp.Partition, rp.Offset, rp.Metadata, rp.ErrorCode = p, -1, kmsg.StringPtr(""), kerr.UnknownTopicID.Code
 			rt.Partitions = append(rt.Partitions, rp)
 		}
 		unknown = append(unknown, rt)

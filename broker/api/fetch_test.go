@@ -153,7 +153,7 @@ func TestFetchErrorsOfTheCache(t *testing.T) {
 		}
 	}
 	got := toldBy(ask[*kmsg.FetchResponse](w, 12, fetchRequest(12, upTo(4)...)))
-	want := []told{{0, 9, "", kerr.OffsetOutOfRange.Code}, {1, 1, "batch", 0}, {2, 0, "", kerr.UnknownServerError.Code}, {3, 0, "", kerr.RequestTimedOut.Code}}
+	want := []told{{0, -1, "", kerr.OffsetOutOfRange.Code}, {1, 1, "batch", 0}, {2, -1, "", kerr.UnknownServerError.Code}, {3, -1, "", kerr.RequestTimedOut.Code}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -154,7 +154,8 @@ func TestCreateTopics(t *testing.T) {
 			{newTopic("d", 1, 1, "retention.ms", "-2"), kerr.InvalidConfig, "at least -1"},
 			{newTopic("d", 1, 1, "no.such", "1"), kerr.InvalidConfig, "no.such"},
 			{newTopic("d", 1, 1, "min.compaction.lag.ms", "9", "max.compaction.lag.ms", "8"), kerr.InvalidConfig, "conflict"},
-			{newTopic("d", 1, 1, "retention.ms", "1", "retention.ms", "2"), kerr.InvalidConfig, "twice"},
+			{newTopic("again", 1, 1, "retention.ms", "soon", "retention.ms", "2"), nil, ""},
+			{newTopic("__cluster_metadata", 1, 1), kerr.InvalidRequest, "choose another"},
 		} {
 			got := r.create(validateOnly, c.topic).Topics[0]
 			name := fmt.Sprintf("%.20s validate=%v", c.topic.Topic, validateOnly)
@@ -176,6 +177,10 @@ func TestCreateTopics(t *testing.T) {
 	full, _ := r.follower.Image().TopicByName("full")
 	if s := r.follower.Image().TopicSettings(full); s.RetentionMillis != -1 || !s.Compact || !s.Delete || len(full.Coordinators) != 3 {
 		t.Errorf("settings %+v of %+v", s, full)
+	}
+	again, _ := r.follower.Image().TopicByName("again")
+	if s := r.follower.Image().TopicSettings(again); s.RetentionMillis != 2 {
+		t.Errorf("of a setting that was given twice the last value is %d, want 2", s.RetentionMillis)
 	}
 }
 

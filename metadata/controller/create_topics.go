@@ -99,6 +99,9 @@ func (c *Controller) newTopic(t *kmsg.CreateTopicsRequestTopic, brokers []*topic
 	if why := kafka.InvalidTopicName(t.Topic); why != "" {
 		return creation{err: refuse(kerr.InvalidTopicException, "%s", why)}
 	}
+	if t.Topic == topics.ClusterMetadata {
+		return creation{err: refuse(kerr.InvalidRequest, "%s is the name of the controllers' own topic; choose another.", t.Topic)}
+	}
 	settings, err := settingsOfNewTopic(t, defaults)
 	if err.Err != nil {
 		return creation{err: err}
@@ -119,11 +122,13 @@ func settingsOfNewTopic(t *kmsg.CreateTopicsRequestTopic, defaults configs.Looku
 		settings = append(settings, topics.Setting{Name: s.Name, Value: *s.Value})
 	}
 	slices.SortStableFunc(settings, func(a, b topics.Setting) int { return strings.Compare(a.Name, b.Name) })
-	for i := 1; i < len(settings); i++ {
-		if settings[i].Name == settings[i-1].Name {
-			return nil, refuse(kerr.InvalidConfig, "The setting %s is given twice.", settings[i].Name)
+	last := settings[:0] // of a setting that is given more than once, as Kafka does
+	for i, s := range settings {
+		if i+1 == len(settings) || settings[i+1].Name != s.Name {
+			last = append(last, s)
 		}
 	}
+	settings = last
 	return settings, validateSettings(topics.ConfigTopic, "", settings, defaults)
 }
 

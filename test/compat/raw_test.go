@@ -85,6 +85,13 @@ func rawCases(id [16]byte) []rawCase {
 		{"create with replication factor 0", rawCreate(func(t *kmsg.CreateTopicsRequestTopic) { t.ReplicationFactor = 0 }), createCode, kerr.InvalidReplicationFactor.Code},
 		{"create a topic without a name", rawCreate(func(t *kmsg.CreateTopicsRequestTopic) { t.Topic = "" }), createCode, kerr.InvalidTopicException.Code},
 		{"create the topic ..", rawCreate(func(t *kmsg.CreateTopicsRequestTopic) { t.Topic = ".." }), createCode, kerr.InvalidTopicException.Code},
+		{"create __cluster_metadata", rawCreate(func(t *kmsg.CreateTopicsRequestTopic) { t.Topic = "__cluster_metadata" }), createCode, kerr.InvalidRequest.Code},
+		{"create with a setting twice, the first one nonsense", rawCreate(func(t *kmsg.CreateTopicsRequestTopic) {
+			t.Topic = "raw-twice"
+			for _, v := range []string{"nonsense", "1000"} {
+				t.Configs = append(t.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: "retention.ms", Value: &v})
+			}
+		}), createCode, 0},
 		{"more partitions than there are, to fewer", rawPartitions("raw", 1), partitionsCode, kerr.InvalidPartitions.Code},
 		{"partitions of an unknown topic", rawPartitions("nowhere", 3), partitionsCode, kerr.UnknownTopicOrPartition.Code},
 		{"settings of the topic a/b", rawDescribe("a/b"), describeCode, kerr.InvalidTopicException.Code},
