@@ -124,7 +124,7 @@ func spoilsAll(req *kmsg.ProduceRequest) error {
 			case errors.Is(err, recordbatch.ErrTruncated): // none; its partition's own mistake
 			case err != nil:
 				return err
-			case batch.Magic() >= 2 && batch.IsTransactional():
+			case batch.Magic() == 2 && batch.IsTransactional():
 				return fmt.Errorf("%w: a batch belongs to a transaction, the request has no transactional id", kerr.TransactionalIDAuthorizationFailed)
 			}
 		}

@@ -115,20 +115,14 @@ func (c *Controller) newTopic(t *kmsg.CreateTopicsRequestTopic, brokers []*topic
 
 func settingsOfNewTopic(t *kmsg.CreateTopicsRequestTopic, defaults configs.Lookup) ([]topics.Setting, state.Error) {
 	var settings []topics.Setting
-	for _, s := range t.Configs {
+	for _, s := range slices.Backward(t.Configs) { // the last of a name counts, as in Kafka
 		if s.Value == nil {
 			return nil, refuse(kerr.InvalidConfig, "Null value not supported for topic configs: %s", s.Name)
 		}
 		settings = append(settings, topics.Setting{Name: s.Name, Value: *s.Value})
 	}
 	slices.SortStableFunc(settings, func(a, b topics.Setting) int { return strings.Compare(a.Name, b.Name) })
-	last := settings[:0] // of a setting that is given more than once, as Kafka does
-	for i, s := range settings {
-		if i+1 == len(settings) || settings[i+1].Name != s.Name {
-			last = append(last, s)
-		}
-	}
-	settings = last
+	settings = slices.CompactFunc(settings, func(a, b topics.Setting) bool { return a.Name == b.Name })
 	return settings, validateSettings(topics.ConfigTopic, "", settings, defaults)
 }
 

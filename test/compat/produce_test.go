@@ -1,9 +1,7 @@
 package compat
 
 import (
-	"context"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -11,51 +9,39 @@ import (
 
 // TestOneBatchOfMany sends a good batch and one that is not, to two topics: what is wrong with the second decides whether the first is appended.
 func TestOneBatchOfMany(t *testing.T) {
-	for _, sys := range systems {
-		t.Run(sys.name, func(t *testing.T) {
-			client, err := kgo.NewClient(kgo.SeedBrokers(sys.bootstrap()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer client.Close()
-			good, bad := createRaw(t, client, "many-good"), createRaw(t, client, "many-bad")
-			for _, c := range []struct {
-				name  string
-				batch []byte
-				want  string
-			}{
-				{"a transaction without a transactional id", transactional(), "[TRANSACTIONAL_ID_AUTHORIZATION_FAILED TRANSACTIONAL_ID_AUTHORIZATION_FAILED]"},
-				{"zeros", make([]byte, 1000), "[CORRUPT_MESSAGE CORRUPT_MESSAGE]"},
-				{"magic 77", changed(func(b []byte) { b[16] = 77 }), "[CORRUPT_MESSAGE CORRUPT_MESSAGE]"},
-				{"a wrong CRC", corrupt(oneBatch()), "[NONE CORRUPT_MESSAGE]"},
-				{"half a batch", oneBatch()[:40], "[NONE INVALID_RECORD]"},
-				{"magic 1", changed(func(b []byte) { b[16] = 1 }), "[NONE INVALID_RECORD]"},
-				{"zeros after a batch", append(oneBatch(), make([]byte, 100)...), "[NONE CORRUPT_MESSAGE]"},
-				{"a transaction after a batch", append(oneBatch(), transactional()...), "[NONE INVALID_RECORD]"},
-			} {
-				t.Run(c.name, func(t *testing.T) {
-					ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-					defer cancel()
-					request := rawProduce(good, 0, oneBatch()).(*kmsg.ProduceRequest)
-					request.Topics = append(request.Topics, rawProduce(bad, 0, c.batch).(*kmsg.ProduceRequest).Topics...)
-					response, err := client.Broker(1).Request(ctx, request)
-					if err != nil {
-						t.Fatal(err)
-					}
-					byID := map[[16]byte]int16{}
-					for _, topic := range response.(*kmsg.ProduceResponse).Topics {
-						byID[topic.TopicID] = topic.Partitions[0].ErrorCode
-					}
-					var got codes
-					got.add(byID[good])
-					got.add(byID[bad])
-					if got.String() != c.want {
-						t.Errorf("%s, want %s", got, c.want)
-					}
-				})
-			}
-		})
-	}
+	onEverySystem(t, func(t *testing.T, client *kgo.Client) {
+		good, bad := createRaw(t, client, "many-good"), createRaw(t, client, "many-bad")
+		for _, c := range []struct {
+			name  string
+			batch []byte
+			want  string
+		}{
+			{"a transaction without a transactional id", transactional(), "[TRANSACTIONAL_ID_AUTHORIZATION_FAILED TRANSACTIONAL_ID_AUTHORIZATION_FAILED]"},
+			{"zeros", make([]byte, 1000), "[CORRUPT_MESSAGE CORRUPT_MESSAGE]"},
+			{"magic 77", changed(func(b []byte) { b[16] = 77 }), "[CORRUPT_MESSAGE CORRUPT_MESSAGE]"},
+			{"a wrong CRC", corrupt(oneBatch()), "[NONE CORRUPT_MESSAGE]"},
+			{"half a batch", oneBatch()[:40], "[NONE INVALID_RECORD]"},
+			{"magic 1", changed(func(b []byte) { b[16] = 1 }), "[NONE INVALID_RECORD]"},
+			{"zeros after a batch", append(oneBatch(), make([]byte, 100)...), "[NONE CORRUPT_MESSAGE]"},
+			{"a transaction after a batch", append(oneBatch(), transactional()...), "[NONE INVALID_RECORD]"},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				request := rawProduce(good, 0, oneBatch()).(*kmsg.ProduceRequest)
+				request.Topics = append(request.Topics, rawProduce(bad, 0, c.batch).(*kmsg.ProduceRequest).Topics...)
+				response := askRaw(t, client, request)
+				byID := map[[16]byte]int16{}
+				for _, topic := range response.(*kmsg.ProduceResponse).Topics {
+					byID[topic.TopicID] = topic.Partitions[0].ErrorCode
+				}
+				var got codes
+				got.add(byID[good])
+				got.add(byID[bad])
+				if got.String() != c.want {
+					t.Errorf("%s, want %s", got, c.want)
+				}
+			})
+		}
+	})
 }
 
 // transactional is a batch of one record that says it belongs to a transaction.

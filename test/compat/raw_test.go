@@ -13,6 +13,40 @@ import (
 
 // TestErrorCodes sends requests that clients send only when something is wrong and wants Kafka's code for each.
 func TestErrorCodes(t *testing.T) {
+	onEverySystem(t, func(t *testing.T, client *kgo.Client) {
+		topicID := createRaw(t, client, "raw")
+		for _, c := range rawCases(topicID) {
+			t.Run(c.name, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				defer cancel()
+				broker := client.Broker(1) // both systems' only broker
+				var got int16
+				for {
+					response, err := broker.Request(ctx, c.request)
+					if err != nil {
+						t.Fatal(err)
+					}
+					// The first of these makes Kafka create the topic of the coordinators.
+					if got = c.code(response); !slices.Contains([]int16{kerr.CoordinatorNotAvailable.Code, kerr.NotCoordinator.Code, kerr.CoordinatorLoadInProgress.Code}, got) {
+						break
+					}
+					select {
+					case <-ctx.Done():
+						t.Fatal("no coordinator in time")
+					case <-time.After(50 * time.Millisecond):
+					}
+				}
+				if got != c.want {
+					t.Errorf("%v, want %v", kerr.ErrorForCode(got), kerr.ErrorForCode(c.want))
+				}
+			})
+		}
+	})
+}
+
+// onEverySystem runs a test of single requests against each system.
+func onEverySystem(t *testing.T, test func(t *testing.T, client *kgo.Client)) {
+	t.Helper()
 	for _, sys := range systems {
 		t.Run(sys.name, func(t *testing.T) {
 			client, err := kgo.NewClient(kgo.SeedBrokers(sys.bootstrap()))
@@ -20,35 +54,21 @@ func TestErrorCodes(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer client.Close()
-			topicID := createRaw(t, client, "raw")
-			for _, c := range rawCases(topicID) {
-				t.Run(c.name, func(t *testing.T) {
-					ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-					defer cancel()
-					broker := client.Broker(1) // both systems' only broker
-					var got int16
-					for {
-						response, err := broker.Request(ctx, c.request)
-						if err != nil {
-							t.Fatal(err)
-						}
-						// The first of these makes Kafka create the topic of the coordinators.
-						if got = c.code(response); !slices.Contains([]int16{kerr.CoordinatorNotAvailable.Code, kerr.NotCoordinator.Code, kerr.CoordinatorLoadInProgress.Code}, got) {
-							break
-						}
-						select {
-						case <-ctx.Done():
-							t.Fatal("no coordinator in time")
-						case <-time.After(50 * time.Millisecond):
-						}
-					}
-					if got != c.want {
-						t.Errorf("%v, want %v", kerr.ErrorForCode(got), kerr.ErrorForCode(c.want))
-					}
-				})
-			}
+			test(t, client)
 		})
 	}
+}
+
+// askRaw sends one request to a system's only broker.
+func askRaw(t *testing.T, client *kgo.Client, request kmsg.Request) kmsg.Response {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	response, err := client.Broker(1).Request(ctx, request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response
 }
 
 func createRaw(t *testing.T, client *kgo.Client, name string) (id [16]byte) {

@@ -14,33 +14,21 @@ import (
 
 // TestNamedTwice names a topic, partition or group twice in one request: each API answers in its own way how often, and with what.
 func TestNamedTwice(t *testing.T) {
-	for _, sys := range systems {
-		t.Run(sys.name, func(t *testing.T) {
-			client, err := kgo.NewClient(kgo.SeedBrokers(sys.bootstrap()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer client.Close()
-			ids := map[string][16]byte{}
-			for _, name := range []string{"twice", "twice-produced", "twice-deleted"} {
-				ids[name] = createRaw(t, client, name)
-			}
-			awaitCoordinator(t, client, "twice")
-			for _, c := range twiceCases(ids) {
-				t.Run(c.name, func(t *testing.T) {
-					ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-					defer cancel()
-					response, err := client.Broker(1).Request(ctx, c.request)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if got := c.answer(response); got != c.want {
-						t.Errorf("%s, want %s", got, c.want)
-					}
-				})
-			}
-		})
-	}
+	onEverySystem(t, func(t *testing.T, client *kgo.Client) {
+		ids := map[string][16]byte{}
+		for _, name := range []string{"twice", "twice-produced", "twice-deleted"} {
+			ids[name] = createRaw(t, client, name)
+		}
+		awaitCoordinator(t, client, "twice")
+		for _, c := range twiceCases(ids) {
+			t.Run(c.name, func(t *testing.T) {
+				response := askRaw(t, client, c.request)
+				if got := c.answer(response); got != c.want {
+					t.Errorf("%s, want %s", got, c.want)
+				}
+			})
+		}
+	})
 }
 
 // awaitCoordinator: the first who looks for a coordinator makes Kafka create the topic of the coordinators.
