@@ -85,7 +85,19 @@ func createRaw(t *testing.T, client *kgo.Client, name string) (id [16]byte) {
 	if err := kerr.ErrorForCode(response.Topics[0].ErrorCode); err != nil {
 		t.Fatal(err)
 	}
+	awaitTopic(t, client, name)
 	return response.Topics[0].TopicID
+}
+
+// awaitTopic: Kafka answers the creation of a topic before its broker knows it.
+func awaitTopic(t *testing.T, client *kgo.Client, name string) {
+	t.Helper()
+	began := time.Now()
+	for code := int16(-1); code != 0; time.Sleep(10 * time.Millisecond) {
+		if code = listCode(askRaw(t, client, rawList(name, -1))); code != 0 && time.Since(began) > 20*time.Second {
+			t.Fatalf("topic %s: %v", name, kerr.ErrorForCode(code))
+		}
+	}
 }
 
 type rawCase struct {
