@@ -2,6 +2,7 @@ package cachemanager
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,24 +114,37 @@ func TestALargeSegmentIsReadWithoutItsIndex(t *testing.T) {
 
 func TestDamageWithinALargeSegmentStaysThere(t *testing.T) {
 	w, id := merged(t, small, 50, job{})
+	var damaged atomic.Int64
 	w.spoil(id, func(dst []byte) error {
 		if len(dst) > 4000 { // not the index
 			dst[len(dst)/2] ^= 1
+			damaged.Add(1)
 		}
 		return nil
 	})
-	r := w.fetchOne(0, 0, 1<<20)
-	for offset := int64(0); r.Err == nil; r = w.fetchOne(0, offset, 1<<20) {
+	told := int64(0)
+	for offset, end := w.bounds(0); offset < end; {
+		r := w.fetchOne(0, offset, 1<<20)
+		if r.Err != nil {
+			if kafka.ErrorCode(r.Err) != kerr.KafkaStorageError.Code {
+				t.Fatalf("damage is %v", r.Err)
+			}
+			// What was read ahead meanwhile is damaged, too. Its reader is told, and the next one gets it anew.
+			w.spoil(id, nil)
+			if told++; told > damaged.Load() {
+				t.Fatalf("offset %d: told of damage %d times, it was read %d times", offset, told, damaged.Load())
+			}
+			continue
+		}
 		next := w.check(0, offset, &r)
 		if next == offset {
 			t.Fatal("neither records nor an error")
 		}
 		offset = next
 	}
-	if kafka.ErrorCode(r.Err) != kerr.KafkaStorageError.Code {
-		t.Fatalf("damage is %v", r.Err)
+	if told == 0 {
+		t.Fatal("nobody was told of the damage")
 	}
-	w.spoil(id, nil)
 	w.readAll(0, 1<<20)
 	w.close()
 }

@@ -393,10 +393,7 @@ func (w *world) check(partition int32, offset int64, r *FetchResult) int64 {
 // readAll reads a partition to its end.
 func (w *world) readAll(partition int32, maxBytes int) int64 {
 	w.t.Helper()
-	w.coord.mu.Lock()
-	l := w.coord.log(tp(partition))
-	offset, end := l.logStart, l.highWatermark
-	w.coord.mu.Unlock()
+	offset, end := w.bounds(partition)
 	for offset < end {
 		r := w.fetch(&FetchRequest{Partitions: []FetchPartition{w.ask(partition, offset, maxBytes)}, MinBytes: 1, MaxBytes: 50 << 20, MaxWait: time.Minute})[0]
 		next := w.check(partition, offset, &r)
@@ -406,6 +403,14 @@ func (w *world) readAll(partition int32, maxBytes int) int64 {
 		offset = next
 	}
 	return offset
+}
+
+// bounds is where a partition's log begins and ends.
+func (w *world) bounds(partition int32) (start, end int64) {
+	w.coord.mu.Lock()
+	defer w.coord.mu.Unlock()
+	l := w.coord.log(tp(partition))
+	return l.logStart, l.highWatermark
 }
 
 func (w *world) spoil(id kafka.ObjectID, f func([]byte) error) {
