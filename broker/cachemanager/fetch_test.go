@@ -188,6 +188,27 @@ func TestConcurrentReadersShareOneGet(t *testing.T) {
 	})
 }
 
+// A reader may look just before another's Find Segment ends and ask just after it: what is known by then is not asked for again.
+func TestWhatWasFoundMeanwhileIsNotAskedForAgain(t *testing.T) {
+	w := newWorld(t, Config{})
+	defer w.close()
+	w.write(part{partition: 0, batches: batches(20, 2, 500)})
+	w.readAll(0, 1<<20)
+	finds := w.coord.finds.Load()
+	ask := w.ask(0, 0, 1)
+	p := w.m.pin(&ask.Partition)
+	defer p.unpin()
+	found := w.m.findAll([]findAsk{{p: p, offset: 3}})[0]
+	<-found.done
+	start, end := w.bounds(0)
+	if found.err != nil || found.result.LogStartOffset != start || found.result.HighWatermark != end {
+		t.Fatalf("%+v, want offsets %d to %d", found, start, end)
+	}
+	if n := w.coord.finds.Load() - finds; n != 0 {
+		t.Fatalf("%d Find Segments for what is known", n)
+	}
+}
+
 func TestOneGetForAnObjectThatManyPartitionsShare(t *testing.T) {
 	w := newWorld(t, Config{TailDistanceBytes: 1})
 	defer w.close()

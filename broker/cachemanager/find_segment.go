@@ -34,7 +34,11 @@ func (m *Manager) findAll(asks []findAsk) []*find {
 		a := &asks[i]
 		a.p.mu.Lock()
 		f := a.p.finds[a.offset]
-		if f == nil {
+		switch {
+		case f != nil:
+		case a.p.locate(a.offset) != mustFind: // another's find ended since the caller looked
+			f = a.p.foundAlready()
+		default:
 			f = &find{since: m.cfg.Clock.Now(), done: make(chan struct{})}
 			a.p.finds[a.offset] = f
 			mine = append(mine, i)
@@ -62,6 +66,11 @@ func (m *Manager) findAll(asks []findAsk) []*find {
 		}
 	}
 	return finds
+}
+
+// foundAlready is the answer of a partition that knows its coordinates. Called under mu.
+func (p *partition) foundAlready() *find {
+	return &find{done: alwaysReady, result: rpc.FindSegmentResult{LogStartOffset: p.logStart, HighWatermark: p.highWatermark}}
 }
 
 // findGroup makes one call and lets its partitions know what it says.
