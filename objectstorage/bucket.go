@@ -23,6 +23,13 @@ var (
 	ErrShortRead = errors.New("short read")
 )
 
+// DiskBlock is what a local disk reads and writes at a time, in bytes.
+const DiskBlock = 4096
+
+// WholeBlock is where the disk's block that has offset begins. Into memory that begins with a page, a folder reads a range from there on past the page cache and without a
+// copy; other stores read some bytes more.
+func WholeBlock(offset int64) int64 { return offset &^ (DiskBlock - 1) }
+
 // Info describes a stored object.
 type Info struct {
 	Key      string

@@ -12,6 +12,7 @@ import (
 
 	"github.com/inkwell-project/inkwell/internal/slab"
 	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/objectstorage"
 	"github.com/inkwell-project/inkwell/rpc"
 )
 
@@ -54,7 +55,8 @@ type place struct {
 func placeOf(c *rpc.Coordinate) place { return place{c.Position, c.Bytes} }
 
 func newBlock(c *cache, object kafka.ObjectID, pool poolName, start, end int64) *block {
-	b := &block{c: c, object: object, pool: pool, start: wholeBlock(start), end: end, bytes: end - wholeBlock(start), wanted: end - start, ready: make(chan struct{}), checked: map[place]struct{}{}, segments: map[place]*segment{}}
+	first := objectstorage.WholeBlock(start)
+	b := &block{c: c, object: object, pool: pool, start: first, end: end, bytes: end - first, wanted: end - start, ready: make(chan struct{}), checked: map[place]struct{}{}, segments: map[place]*segment{}}
 	b.refs.Store(1)
 	return b
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/inkwell-project/inkwell/internal/slab"
 	"github.com/inkwell-project/inkwell/kafka"
+	"github.com/inkwell-project/inkwell/objectstorage"
 	"github.com/inkwell-project/inkwell/rpc"
 )
 
@@ -65,11 +66,11 @@ func (c *cache) get(coord *rpc.Coordinate, topic kafka.TopicID, name poolName, u
 	start, end := c.clip(coord)
 	p := &c.pools[name]
 	var garbage []*slab.Buffer
-	if !c.makeRoom(name, end-wholeBlock(start), u, &garbage) {
+	if !c.makeRoom(name, end-objectstorage.WholeBlock(start), u, &garbage) {
 		// Read-ahead of pieces for want of room would break up the objects that are read next.
 		pieces := u != ahead || end-start > p.limit/2
 		start, end = coord.Position, coord.Position+int64(coord.Bytes)
-		if !pieces || !c.makeRoom(name, end-wholeBlock(start), u, &garbage) {
+		if !pieces || !c.makeRoom(name, end-objectstorage.WholeBlock(start), u, &garbage) {
 			c.mu.Unlock()
 			releaseAll(garbage)
 			return nil
@@ -136,11 +137,6 @@ func (c *cache) clip(coord *rpc.Coordinate) (start, end int64) {
 	}
 	return start, end
 }
-
-// wholeBlock makes a range begin with a block of the disk: a local folder's bytes come past the page cache then, into their place.
-func wholeBlock(start int64) int64 { return start &^ (diskBlock - 1) }
-
-const diskBlock = 4096
 
 // insert makes b findable; the index's reference is the one that the block was made with. Called under mu.
 func (c *cache) insert(b *block, u urgency) {

@@ -81,7 +81,7 @@ func (s *batches) batch(b recordbatch.Batch, f func(recordbatch.Batch) error) er
 	if b.Magic() != 2 {
 		return corrupt(s.c.Object, "a batch of magic %d in the segment at %d", b.Magic(), s.c.Position)
 	}
-	if got := b.ComputeCRC(); got != b.CRC() {
+	if got := b.ComputeColdCRC(); got != b.CRC() {
 		return corrupt(s.c.Object, "the CRC of a batch near offset %d is %08x, stored is %08x", s.next, got, b.CRC())
 	}
 	if !s.c.Stamped {

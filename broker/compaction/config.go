@@ -120,6 +120,11 @@ func (c *Config) SetDefaults() {
 		c.PartBytes = 8 << 20
 	}
 	if c.Buffers == nil {
-		c.Buffers = &slab.Pool{MaxFree: c.Settings.MemoryBytes + 4*int64(c.PartBytes)} // idle jobs give it back
+		c.Buffers = &slab.Pool{}
 	}
+}
+
+// jobBytes is what one job needs at a time: its input, a part that is filled and one on its way, and what lies between buffers of all sizes.
+func (c *Config) jobBytes() int64 {
+	return c.Settings.MemoryBytes + c.Settings.MemoryBytes/8 + 2*int64(c.PartBytes)
 }

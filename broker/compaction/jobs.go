@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/inkwell-project/inkwell/internal/clock"
+	"github.com/inkwell-project/inkwell/internal/slab"
 	"github.com/inkwell-project/inkwell/rpc"
 )
 
@@ -13,6 +14,7 @@ import (
 type Jobs struct {
 	cfg      Config
 	metrics  *metrics
+	memory   *slab.Arena // of what rewriting jobs read and write
 	bytes    *budget
 	requests *budget
 	slots    chan struct{} // one in it for each job that rewrites
@@ -43,7 +45,8 @@ func newJobs(cfg Config) (*Jobs, context.Context) {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Jobs{
 		cfg: cfg, metrics: newMetrics(cfg.Registerer, cfg.Clock), cancel: cancel, slots: make(chan struct{}, cfg.Settings.MaxConcurrentJobs),
-		bytes: newBudget(cfg.Clock, cfg.Settings.BytesPerSecond), requests: newBudget(cfg.Clock, cfg.Settings.RequestsPerSecond),
+		memory: cfg.Buffers.NewArena(int64(cfg.Settings.MaxConcurrentJobs) * cfg.jobBytes()),
+		bytes:  newBudget(cfg.Clock, cfg.Settings.BytesPerSecond), requests: newBudget(cfg.Clock, cfg.Settings.RequestsPerSecond),
 	}, ctx
 }
 
@@ -64,6 +67,7 @@ func (j *Jobs) startLoops(ctx context.Context, started int32) int32 {
 func (j *Jobs) Close() error {
 	j.cancel()
 	j.loops.Wait()
+	j.memory.Close()
 	j.cfg.Buffers.Trim()
 	return nil
 }

@@ -30,7 +30,7 @@ func (w *job) newOutput(ctx context.Context) (*output, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &output{w: w, ctx: ctx, object: object, key: object.Key(w.cfg.Cluster), part: w.cfg.Buffers.Get(w.cfg.PartBytes)}
+	o := &output{w: w, ctx: ctx, object: object, key: object.Key(w.cfg.Cluster), part: w.memory.Get(w.cfg.PartBytes)}
 	if o.StreamWriter, err = objectformat.NewStreamWriter(o, w.cfg.Cluster, object); err != nil {
 		o.abort()
 		return nil, err
@@ -67,7 +67,7 @@ func (o *output) sendPart() error {
 		}
 	}
 	part, filled, number := o.part, o.filled, o.parts
-	o.part, o.filled, o.parts = o.w.cfg.Buffers.Get(o.w.cfg.PartBytes), 0, o.parts+1
+	o.part, o.filled, o.parts = o.w.memory.Get(o.w.cfg.PartBytes), 0, o.parts+1
 	sending := make(chan error, 1)
 	o.sending = sending
 	go func() {

@@ -111,7 +111,8 @@ func (w *window) coalesce(waste int64) {
 				continue
 			}
 		}
-		last = &get{object: p.object, position: p.position, bytes: p.bytes}
+		first := objectstorage.WholeBlock(p.position)
+		last = &get{object: p.object, position: first, bytes: p.position + p.bytes - first}
 		w.gets = append(w.gets, last)
 		p.get = last
 	}
@@ -144,7 +145,7 @@ func (w *job) load(ctx context.Context, win *window) error {
 }
 
 func (w *job) fetch(ctx context.Context, g *get) error {
-	g.buf = w.cfg.Buffers.Get(int(g.bytes))
+	g.buf = w.memory.Get(int(g.bytes))
 	err := w.store.get(ctx, g.object.Key(w.cfg.Cluster), g.position, g.buf.Bytes())
 	if errors.Is(err, objectstorage.ErrNotFound) || errors.Is(err, objectstorage.ErrShortRead) {
 		return &damaged{g.object, err}

@@ -7,11 +7,13 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/inkwell-project/inkwell/objectstorage"
 )
 
 const (
 	// directBlock is what places in a file, lengths and addresses are multiples of, past the page cache.
-	directBlock = 4096
+	directBlock = objectstorage.DiskBlock
 	// directMinBytes is from where on the page cache is passed by. Below it the one round trip to the disk per piece
 	// costs more than the copy.
 	directMinBytes = 256 << 10
@@ -45,7 +47,7 @@ func newDirectIO(folder int) *directIO {
 }
 
 // write writes whole blocks from a place in the file on and says how many bytes; the rest is the caller's. The staging copy is what lets slices of
-// any address and length be written; it stays in the CPU's cache, unlike the page cache's.
+// any address and length be written; it stays in the CPU's cache, unlike the page cache's. What lies in whole blocks already, as a job's parts do, is written from there.
 func (d *directIO) write(ctx context.Context, fd int, at int64, c *bodyCursor, size int64) (n int64, err error) {
 	if d == nil || d.off.Load() || size < directMinBytes || at%directBlock != 0 {
 		return 0, nil
@@ -75,13 +77,28 @@ func (d *directIO) write(ctx context.Context, fd int, at int64, c *bodyCursor, s
 	w := directWriter{d: d, fd: fd, offset: at, direct: true}
 	chunk := int64(chunkOf(ctx, stagingBytes))
 	for end := at + size; end-w.offset >= directBlock; {
-		part := buf[:min(chunk, (end-w.offset)&^(directBlock-1))]
-		c.copyTo(part)
+		size := min(chunk, objectstorage.WholeBlock(end-w.offset))
+		part := inPlace(c, size)
+		if part == nil {
+			part = buf[:size]
+			c.copyTo(part)
+		}
 		if err := w.write(ctx, part); err != nil {
 			return 0, err
 		}
 	}
 	return w.offset - at, w.buffered()
+}
+
+// inPlace moves over the next bytes, at most size, if they can be written from where they lie and are worth a write of their own.
+func inPlace(c *bodyCursor, size int64) []byte {
+	rest := c.body[c.at][c.skip:]
+	rest = rest[:objectstorage.WholeBlock(min(int64(len(rest)), size))]
+	if n := int64(len(rest)); n < min(size, directMinBytes) || !isAligned(rest) {
+		return nil
+	}
+	c.skipBytes(len(rest))
+	return rest
 }
 
 type directWriter struct {

@@ -103,6 +103,66 @@ func TestDirectParts(t *testing.T) {
 	}
 }
 
+// Slices that lie in whole blocks are written from there, others by way of a copy, in any order; what comes back is the same.
+func TestDirectWritesOfSlicesAtAnyAddress(t *testing.T) {
+	b := openDirect(t)
+	whole := aligned(make([]byte, 4*stagingBytes))
+	copy(whole, bytes.Join(objectstoragetest.Body(7, len(whole)), nil))
+	n := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		var body [][]byte
+		for range rapid.IntRange(1, 8).Draw(rt, "slices") {
+			at := rapid.SampledFrom([]int{0, 0, directBlock, stagingBytes, 77}).Draw(rt, "at")
+			size := rapid.SampledFrom([]int{0, 1, directBlock, directMinBytes, directMinBytes + 1, stagingBytes, 2*stagingBytes + directBlock}).Draw(rt, "size")
+			body = append(body, whole[at:at+size])
+		}
+		want := bytes.Join(body, nil)
+		key := fmt.Sprintf("slices/%d", n)
+		n++
+		if err := b.PutIfAbsent(inTurn(t.Context(), rapid.Bool().Draw(rt, "background")), key, body); err != nil {
+			rt.Fatal(err)
+		}
+		got := make([]byte, len(want))
+		if err := b.GetRange(t.Context(), key, 0, got); err != nil || !bytes.Equal(got, want) {
+			rt.Fatalf("other bytes came back, %v", err)
+		}
+		b.DeleteMany(t.Context(), []string{key})
+	})
+	if b.direct.off.Load() {
+		t.Error("the page cache was used")
+	}
+}
+
+// Of what lies in whole blocks only a piece worth a write is written from there, and the cursor moves on over just that.
+func TestInPlace(t *testing.T) {
+	memory := aligned(make([]byte, 4*stagingBytes))
+	for _, c := range []struct {
+		name     string
+		slice    []byte
+		skip     int
+		size, is int64
+	}{
+		{"whole blocks", memory[:stagingBytes], 0, stagingBytes, stagingBytes},
+		{"more than is wanted", memory[:2*stagingBytes], 0, stagingBytes, stagingBytes},
+		{"in the midst", memory[:2*stagingBytes], directBlock, stagingBytes, stagingBytes},
+		{"ends amid a block", memory[:stagingBytes+1], 0, 2 * stagingBytes, stagingBytes},
+		{"the last ones", memory[:directBlock], 0, directBlock, directBlock},
+		{"too few", memory[:directBlock], 0, stagingBytes, 0},
+		{"an odd address", memory[1 : 1+stagingBytes], 0, stagingBytes, 0},
+		{"an odd skip", memory[:2*stagingBytes], 1, stagingBytes, 0},
+		{"nothing", nil, 0, stagingBytes, 0},
+	} {
+		cursor := &bodyCursor{body: [][]byte{c.slice, memory}, skip: c.skip}
+		got := inPlace(cursor, c.size)
+		if int64(len(got)) != c.is {
+			t.Errorf("%s: %d bytes, want %d", c.name, len(got), c.is)
+		}
+		if left := bodyBytes(cursor.body[cursor.at:]) - int64(cursor.skip); left != bodyBytes([][]byte{c.slice, memory})-int64(c.skip)-c.is {
+			t.Errorf("%s: %d bytes are left", c.name, left)
+		}
+	}
+}
+
 // A disk that says yes and then refuses a direct write is written to through the page cache, from where it was.
 func TestRefusedDirectWriteGoesOnBuffered(t *testing.T) {
 	b := openDirect(t)
