@@ -149,6 +149,39 @@ func TestDamageWithinALargeSegmentStaysThere(t *testing.T) {
 	w.close()
 }
 
+// Of a compacted segment in memory nothing may be left from the offset on that a reader wants. It is no answer: the reader waits for what comes after it.
+func TestWhatCompactionTookOutIsNoAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Config{TailDistanceBytes: 1, MinPieceBytes: 1})
+		w.write(part{partition: 0, batches: batches(10, 1, 1000)})
+		w.write(part{partition: 0, batches: batches(10, 1, 1000)})
+		w.write(part{partition: 0, batches: batches(10, 1, 1000)})
+		w.replace(job{to: 1, noIndex: true, drops: func(base int64) bool { return base >= 5 }})
+		w.fetchOne(0, 0, 1)
+		hold := make(chan struct{})
+		w.bucket.hold = hold
+		var next int64
+		answered := make(chan struct{})
+		go func() {
+			defer close(answered)
+			r := w.fetch(&FetchRequest{Partitions: []FetchPartition{w.ask(0, 7, 3000)}, MinBytes: 1, MaxBytes: 1 << 20, MaxWait: time.Minute})[0]
+			next = w.check(0, 7, &r)
+		}()
+		synctest.Wait()
+		select {
+		case <-answered:
+			t.Errorf("the answer has the offsets up to %d before there was anything", next)
+		default:
+		}
+		close(hold)
+		<-answered
+		if next <= 10 {
+			t.Errorf("read up to %d", next)
+		}
+		w.close()
+	})
+}
+
 // The tail does not tell of the swap in time, and the old objects are gone: the reader finds the new ones by itself.
 func TestAnObjectThatIsGoneIsLookedUpAgain(t *testing.T) {
 	bubble(t, small, func(t *testing.T, w *world) {

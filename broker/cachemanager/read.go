@@ -308,17 +308,24 @@ func (f *fetch) ready(p *planned, patient bool) bool {
 }
 
 // memoryIsEnough says that enough bytes are in memory: partitions that keep up do not wait for one that lags, and a reader of history takes what is there while the rest
-// is on its way.
+// is on its way. Only what is there counts: key compaction may have left nothing of a coordinate from the offset on that is wanted.
 func (f *fetch) memoryIsEnough() bool {
 	var bytes, history int64
 	for i := range f.cursors {
 		c := &f.cursors[i]
 		for j := range c.planned {
 			p := &c.planned[j]
-			if p.block != nil && !p.isReady() {
+			if p.block == nil {
+				continue
+			}
+			if !p.isReady() {
 				break // what follows is of no use without it
 			}
-			if rest := restOf(&p.Coordinate, c.from); p.lagging {
+			s, err := p.block.segment(&p.Coordinate)
+			if err != nil {
+				return true // that is to be told
+			}
+			if rest := s.bytesFrom(c.from); p.lagging {
 				history += rest
 			} else {
 				bytes += rest

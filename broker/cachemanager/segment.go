@@ -122,13 +122,9 @@ func uploadedSegment(c *rpc.Coordinate, batches []slab.Ref) (*segment, error) {
 // take appends the batches from the one that holds offset on, as many as fit into limit; one at least if force is set. It
 // returns their bytes and the offset after them; complete says that the segment's end was reached.
 func (s *segment) take(out [][]byte, offset int64, limit int, force bool) (slices [][]byte, bytes int, next int64, complete bool) {
-	first := sort.Search(len(s.batches), func(i int) bool { return s.batches[i].lastOffset >= offset })
+	first, start := s.find(offset)
 	if first == len(s.batches) {
 		return out, 0, offset, true
-	}
-	start := int32(0)
-	if first > 0 {
-		start = s.batches[first-1].end
 	}
 	n := sort.Search(len(s.batches)-first, func(i int) bool { return int(s.batches[first+i].end-start) > limit })
 	if n == 0 {
@@ -144,4 +140,21 @@ func (s *segment) take(out [][]byte, offset int64, limit int, force bool) (slice
 		out = append(out, s.pieces[first:first+n]...)
 	}
 	return out, int(last.end - start), last.lastOffset + 1, first+n == len(s.batches)
+}
+
+// find is the first batch with offset or a later one, and where it begins; past the last one if there is none.
+func (s *segment) find(offset int64) (first int, start int32) {
+	first = sort.Search(len(s.batches), func(i int) bool { return s.batches[i].lastOffset >= offset })
+	if first > 0 {
+		start = s.batches[first-1].end
+	}
+	return first, start
+}
+
+// bytesFrom counts the bytes of the batches from the one on that take would begin with.
+func (s *segment) bytesFrom(offset int64) int64 {
+	if first, start := s.find(offset); first < len(s.batches) {
+		return int64(s.batches[len(s.batches)-1].end - start)
+	}
+	return 0
 }
