@@ -90,11 +90,9 @@ func (f *Files) pair(cert, key []byte, now time.Time, errs *[]error) *tls.Certif
 	return &pair
 }
 
-// fingerprint changes when a file is written, replaced, removed or comes back.
-type fingerprint [3]struct {
-	modified time.Time
-	size     int64
-}
+// fingerprint tells whether a file was written, replaced, removed or came back. Several files may be made within one tick of a file system's clock, and secrets may all have one
+// time: which file it is counts, too.
+type fingerprint [3]os.FileInfo
 
 func (f *Files) fingerprint() (p fingerprint) {
 	for i, file := range []File{f.Cert, f.Key, f.CA} {
@@ -102,8 +100,18 @@ func (f *Files) fingerprint() (p fingerprint) {
 			continue
 		}
 		if info, err := os.Stat(file.Path); err == nil { // through the links by which mounted secrets are swapped
-			p[i].modified, p[i].size = info.ModTime(), info.Size()
+			p[i] = info
 		}
 	}
 	return p
+}
+
+func (p fingerprint) equal(q fingerprint) bool {
+	for i := range p {
+		a, b := p[i], q[i]
+		if (a == nil) != (b == nil) || a != nil && (!os.SameFile(a, b) || !a.ModTime().Equal(b.ModTime()) || a.Size() != b.Size()) {
+			return false
+		}
+	}
+	return true
 }

@@ -36,7 +36,7 @@ func (s *Source) current() material {
 	seen := s.files.fingerprint()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if seen == s.seen {
+	if seen.equal(s.seen) {
 		return s.last
 	}
 	s.seen = seen
