@@ -321,11 +321,15 @@ func (f *fetch) memoryIsEnough() bool {
 			if !p.isReady() {
 				break // what follows is of no use without it
 			}
-			s, err := p.block.segment(&p.Coordinate)
-			if err != nil {
-				return true // that is to be told
+			rest := int64(p.Bytes)
+			if c.from > p.BaseOffset {
+				s, err := p.block.segment(&p.Coordinate)
+				if err != nil {
+					return true // that is to be told
+				}
+				rest = s.bytesFrom(c.from)
 			}
-			if rest := s.bytesFrom(c.from); p.lagging {
+			if p.lagging {
 				history += rest
 			} else {
 				bytes += rest
