@@ -78,8 +78,9 @@ func (b *brokerSettings) config() (broker.Config, error) {
 	cfg.API.AutoCreateTopics = b.autoCreate
 	cfg.API.FetchMaxBytes = int32(b.fetchMax)
 	cfg.Listening = broker.Listening{MaxRequestBytes: int(b.maxRequest), ByteCredits: b.credits, MaxConnections: int(b.maxConnections), IdleTimeout: b.idle}
-	// A third for what was just written: readers that lag need most, for the partitions of an object are read one after the other.
-	cfg.Cache.CacheBytes, cfg.Cache.TailBytes = b.cache, b.cache/3
+	// A quarter for what was just written: readers that lag need most, for the partitions of an object are read one after the other. Of the default, 16 partitions get the
+	// largest pieces of objects.
+	cfg.Cache.CacheBytes, cfg.Cache.TailBytes = b.cache, b.cache/4
 	cfg.Jobs = b.jobs
 	cfg.Jobs.MaxConcurrentJobs = int(b.jobsAtOnce)
 	cfg.Batches.MaxObjectBytes = b.objectBytes
