@@ -38,7 +38,7 @@ type Config struct {
 	Bucket   objectstorage.Bucket
 	// Spent is the account of what is asked of Bucket; made if it is nil. Who opened Bucket may have begun it.
 	Spent *objectstorage.Account
-	// LocalStore says that a PUT costs a disk write, not a request to a cloud: objects leave as soon as there is a slot.
+	// LocalStore says that a request costs an access to a disk, not a call to a cloud: objects leave as soon as there is a slot, and large ones are read in smaller pieces.
 	LocalStore bool
 
 	API api.Settings
@@ -110,8 +110,10 @@ func (c *Config) SetDefaults() {
 	}
 	if c.LocalStore {
 		c.Batches.SetLocalDefaults()
+		c.Cache.SetLocalDefaults()
 	} else {
 		c.Batches.SetDefaults()
+		c.Cache.SetDefaults()
 	}
 }
 

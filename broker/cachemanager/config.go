@@ -104,6 +104,12 @@ func (c *Config) SetDefaults() {
 	}
 }
 
+// SetLocalDefaults is SetDefaults for a store whose GETs cost nothing but the reading: what a reader does not need yet only keeps it waiting. PieceBytes is 2 MiB.
+func (c *Config) SetLocalDefaults() {
+	setDefault(&c.PieceBytes, 2<<20)
+	c.SetDefaults()
+}
+
 // Validate reports all mistakes at once.
 func (c *Config) Validate() error {
 	var errs []error
