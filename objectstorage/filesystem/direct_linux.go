@@ -77,10 +77,10 @@ func (d *directIO) write(ctx context.Context, fd int, at int64, c *bodyCursor, s
 	w := directWriter{d: d, fd: fd, offset: at, direct: true}
 	chunk := int64(chunkOf(ctx, stagingBytes))
 	for end := at + size; end-w.offset >= directBlock; {
-		size := min(chunk, objectstorage.WholeBlock(end-w.offset))
-		part := inPlace(c, size)
+		next := min(chunk, objectstorage.WholeBlock(end-w.offset))
+		part := inPlace(c, next)
 		if part == nil {
-			part = buf[:size]
+			part = buf[:next]
 			c.copyTo(part)
 		}
 		if err := w.write(ctx, part); err != nil {
