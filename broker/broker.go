@@ -143,7 +143,7 @@ func (b *Broker) listen(cluster *rpc.DescribeClusterResponse, forwarder *forward
 	var err error
 	b.listener, err = listener.New(listener.Config{
 		Name: b.cfg.ListenerName, Listener: b.cfg.Listener, APIs: handlers.APIs(), TLS: b.cfg.TLS, Pool: pool,
-		MaxRequestBytes: b.cfg.Listening.MaxRequestBytes, ByteCredits: b.cfg.Listening.ByteCredits, MaxConnections: b.cfg.Listening.MaxConnections, IdleTimeout: b.cfg.Listening.IdleTimeout,
+		MaxRequestBytes: b.cfg.Listening.MaxRequestBytes, SendBufferBytes: b.cfg.Listening.SendBufferBytes, ByteCredits: b.cfg.Listening.ByteCredits, MaxConnections: b.cfg.Listening.MaxConnections, IdleTimeout: b.cfg.Listening.IdleTimeout,
 		Logger: b.cfg.Logger, Registerer: b.cfg.Registerer, Clock: b.cfg.Clock,
 	})
 	if err != nil {

@@ -66,6 +66,7 @@ type Config struct {
 // Listening bounds what clients may take of a listener; see listener.Config.
 type Listening struct {
 	MaxRequestBytes int           // socket.request.max.bytes
+	SendBufferBytes int           // socket.send.buffer.bytes
 	ByteCredits     int64         // queued.max.request.bytes
 	MaxConnections  int           // max.connections
 	IdleTimeout     time.Duration // connections.max.idle.ms

@@ -37,6 +37,9 @@ type Config struct {
 
 	// MaxRequestBytes is Kafka's socket.request.max.bytes: default 104857600.
 	MaxRequestBytes int
+	// SendBufferBytes is Kafka's socket.send.buffer.bytes, of which the system may grant less (net.core.wmem_max): default 256 KiB; below 0 leaves it to the system. A buffer
+	// that the system lets grow to megabytes costs more CPU for each byte, because its memory is no longer in the CPU's cache when it is used again.
+	SendBufferBytes int
 	// ByteCredits bounds the bytes of all frames that are read or held: default 64 MiB. A larger frame passes when no other is held.
 	ByteCredits int64
 	// MaxConnections: further clients wait in the system's queue. Default 10000.
@@ -73,6 +76,7 @@ type Features struct {
 // Defaults.
 const (
 	DefaultMaxRequestBytes      = 104857600
+	DefaultSendBufferBytes      = 256 << 10
 	DefaultByteCredits          = 64 << 20
 	DefaultMaxConnections       = 10000
 	DefaultMaxPipelined         = 128
@@ -86,6 +90,7 @@ const (
 // SetDefaults fills what was left zero.
 func (c *Config) SetDefaults() {
 	setDefault(&c.MaxRequestBytes, DefaultMaxRequestBytes)
+	setDefault(&c.SendBufferBytes, DefaultSendBufferBytes)
 	setDefault(&c.ByteCredits, DefaultByteCredits)
 	setDefault(&c.MaxConnections, DefaultMaxConnections)
 	setDefault(&c.MaxPipelined, DefaultMaxPipelined)
@@ -130,6 +135,7 @@ func (c *Config) Validate() error {
 		min, max int64
 	}{
 		{"socket.request.max.bytes", int64(c.MaxRequestBytes), 1, 1<<31 - 1},
+		{"socket.send.buffer.bytes", int64(c.SendBufferBytes), -1, 1<<31 - 1},
 		{"ByteCredits", c.ByteCredits, 1, 1 << 50},
 		{"max.connections", int64(c.MaxConnections), 1, 1<<31 - 1},
 		{"MaxPipelined", int64(c.MaxPipelined), 1, 1 << 16},

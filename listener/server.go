@@ -179,12 +179,26 @@ func (s *Server) accept() (net.Conn, error) {
 				_ = nc.Close()
 				return nil, kafka.ErrClosed
 			}
+			if err == nil {
+				s.setSendBuffer(nc)
+			}
 			return nc, err
 		}
 		s.log.Warn("accepting a connection failed; trying again", "error", err, "wait", wait)
 		if !s.sleep(wait) {
 			return nil, kafka.ErrClosed
 		}
+	}
+}
+
+// setSendBuffer leaves a connection that is not the system's as it is.
+func (s *Server) setSendBuffer(nc net.Conn) {
+	c, ok := nc.(interface{ SetWriteBuffer(bytes int) error })
+	if !ok || s.cfg.SendBufferBytes < 0 {
+		return
+	}
+	if err := c.SetWriteBuffer(s.cfg.SendBufferBytes); err != nil {
+		s.log.Debug("a connection keeps the system's send buffer", "error", err) // its peer may be gone
 	}
 }
 

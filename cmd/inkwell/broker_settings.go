@@ -20,6 +20,7 @@ type brokerSettings struct {
 
 	autoCreate     bool
 	maxRequest     int64
+	sendBuffer     int64
 	maxConnections int64
 	idle           time.Duration
 	fetchMax       int64
@@ -44,6 +45,7 @@ func (b *brokerSettings) define(s *settings.Set, storeDefault string) {
 	s.String(&b.rack, "broker.rack", "", "this broker's zone", nil)
 	s.Bool(&b.autoCreate, "auto.create.topics.enable", true, "create topics on first use")
 	s.Bytes(&b.maxRequest, "socket.request.max.bytes", "100MiB", 1<<10, 1<<31-1, "largest request")
+	s.Bytes(&b.sendBuffer, "socket.send.buffer.bytes", "256KiB", -1, 1<<30, "send buffer of a client's connection; raise it for clients that are far away; 0 or -1 leaves it to the system")
 	s.Int(&b.maxConnections, "max.connections", 10_000, 1, 1<<20, "connections at a time; further ones wait")
 	s.Duration(&b.idle, "connections.max.idle", 10*time.Minute, time.Second, 24*time.Hour, "time after which an idle connection is closed")
 	s.Bytes(&b.fetchMax, "fetch.max.bytes", "55MiB", 1<<10, 1<<31-1, "most bytes of one fetch answer")
@@ -77,7 +79,10 @@ func (b *brokerSettings) config() (broker.Config, error) {
 	cfg := broker.Config{ID: int32(b.id), Rack: b.rack, Version: version, SessionTimeout: b.session}
 	cfg.API.AutoCreateTopics = b.autoCreate
 	cfg.API.FetchMaxBytes = int32(b.fetchMax)
-	cfg.Listening = broker.Listening{MaxRequestBytes: int(b.maxRequest), ByteCredits: b.credits, MaxConnections: int(b.maxConnections), IdleTimeout: b.idle}
+	cfg.Listening = broker.Listening{MaxRequestBytes: int(b.maxRequest), SendBufferBytes: int(b.sendBuffer), ByteCredits: b.credits, MaxConnections: int(b.maxConnections), IdleTimeout: b.idle}
+	if b.sendBuffer == 0 {
+		cfg.Listening.SendBufferBytes = -1
+	}
 	// A quarter for what was just written: readers that lag need most, for the partitions of an object are read one after the other. Of the default, 16 partitions get the
 	// largest pieces of objects.
 	cfg.Cache.CacheBytes, cfg.Cache.TailBytes = b.cache, b.cache/4
@@ -106,7 +111,8 @@ func (b *brokerSettings) config() (broker.Config, error) {
 func (b *brokerSettings) static(num, retentionCheck string) func(name string) (string, bool) {
 	values := map[string]string{
 		"broker.id": strconv.FormatInt(b.id, 10), "auto.create.topics.enable": strconv.FormatBool(b.autoCreate), "socket.request.max.bytes": strconv.FormatInt(b.maxRequest, 10),
-		"max.connections": strconv.FormatInt(b.maxConnections, 10), "connections.max.idle.ms": strconv.FormatInt(b.idle.Milliseconds(), 10), "fetch.max.bytes": strconv.FormatInt(b.fetchMax, 10),
+		"socket.send.buffer.bytes": strconv.FormatInt(b.sendBuffer, 10),
+		"max.connections":          strconv.FormatInt(b.maxConnections, 10), "connections.max.idle.ms": strconv.FormatInt(b.idle.Milliseconds(), 10), "fetch.max.bytes": strconv.FormatInt(b.fetchMax, 10),
 		"queued.max.request.bytes": strconv.FormatInt(b.credits, 10), "num.partitions": num, "log.retention.check.interval.ms": retentionCheck,
 	}
 	if b.rack != "" {
