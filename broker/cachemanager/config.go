@@ -104,9 +104,9 @@ func (c *Config) SetDefaults() {
 	}
 }
 
-// SetLocalDefaults is SetDefaults for a store whose GETs cost nothing but the reading: what a reader does not need yet only keeps it waiting. PieceBytes is 2 MiB.
+// SetLocalDefaults is SetDefaults for a store whose GETs cost nothing but the reading: what a reader does not need yet only keeps it waiting. PieceBytes is 4 MiB.
 func (c *Config) SetLocalDefaults() {
-	setDefault(&c.PieceBytes, 2<<20)
+	setDefault(&c.PieceBytes, 4<<20)
 	c.SetDefaults()
 }
 
