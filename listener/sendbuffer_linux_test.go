@@ -32,7 +32,9 @@ func sendBufferOf(t *testing.T, asked int) (bytes int) {
 			t.Fatal(err)
 		}
 		var optErr error
-		err = raw.Control(func(fd uintptr) { bytes, optErr = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF) })
+		err = raw.Control(func(fd uintptr) {
+			bytes, optErr = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF)
+		})
 		if err != nil || optErr != nil {
 			t.Fatal(err, optErr)
 		}
