@@ -66,6 +66,11 @@ func (g *group) setRemoved() {
 	}
 }
 
+// isStranger says that this replica is no member, as far as it knows.
+func (g *group) isStranger() bool {
+	return !g.isBlank() && !slices.Contains(members(g.conf), raftID(g.node.cfg.NodeID))
+}
+
 // fromStranger handles messages of nodes that are no members, as far as this replica knows. One that was removed may not know it: it asks for
 // votes for ever, unless the leader says so.
 func (g *group) fromStranger(m *pb.Message) (handled bool) {

@@ -2,7 +2,6 @@ package raftlog
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"go.etcd.io/raft/v3"
@@ -349,8 +348,7 @@ func (g *group) changeMembers(e *pb.Entry) *pb.ConfState {
 	g.storage.confIndex = e.GetIndex()
 	g.sealAt = lastIndex(g.storage.Group) + 1
 	g.checkChange()
-	me := raftID(g.node.cfg.NodeID)
-	if all := members(g.conf); !slices.Contains(all, me) && len(all) > 0 {
+	if g.isStranger() {
 		g.setRemoved()
 	}
 	g.node.awaken(g) // it may have been the only one

@@ -22,9 +22,14 @@ func (n *Node) StopGroup(id uint64) error {
 // on a replica that was told that it is no member and has heard no leader since, nor on one that has nothing; one that was told nothing must not have heard a leader for long.
 func (n *Node) Retire(id uint64) (bool, error) {
 	return n.stopGroup(id, func(g *group) bool {
-		silent := n.cfg.Clock.Now().Sub(g.ledAt) > time.Duration(3*n.cfg.ElectionTicks)*n.cfg.TickInterval
-		return !g.leads && (g.removed || g.isBlank() || silent)
+		return !g.leads && (g.removed || g.isBlank() || g.isSilent())
 	})
+}
+
+// isSilent says that this replica has heard no leader for so long that no leader counts on it.
+func (g *group) isSilent() bool {
+	cfg := &g.node.cfg
+	return cfg.Clock.Now().Sub(g.ledAt) > time.Duration(3*cfg.ElectionTicks)*cfg.TickInterval
 }
 
 // stopGroup ends a replica if it may be ended, or is none.

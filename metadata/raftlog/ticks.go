@@ -82,6 +82,9 @@ func (g *group) campaign() {
 		_ = g.raw.Campaign() // refused: it cannot now, and tries again
 		return
 	}
+	if g.isStranger() && g.isSilent() {
+		g.setRemoved() // what the leader had sent before it counted on this replica no more arrived after the removal, and was the last
+	}
 	for _, id := range g.conf.GetVoters() { // their group may rest, and not know that this replica is back
 		g.pokeOne(id)
 	}
