@@ -602,28 +602,6 @@ func TestBlankReplicaDoesNotVote(t *testing.T) {
 	})
 }
 
-// TestLateMessageToARemovedReplica: what a leader said before it applied a removal may arrive after the replica has applied it, and is the last that it says.
-func TestLateMessageToARemovedReplica(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, nil, 1, 2, 3)
-		c.start(7, 1, 2, 3)
-		c.commit(7, "a")
-		leader := c.leader(7)
-		other := leader%3 + 1
-		if err := c.nodes[leader].ChangeMembers(t.Context(), 7, MemberChange{Remove, other}); err != nil {
-			t.Fatal(err)
-		}
-		c.awaitCondition(other, Removed)
-		from, to, term := raftID(leader), raftID(other), c.status(leader, 7).Term
-		c.nodes[other].Step(Message{Group: 7, Raft: &pb.Message{Type: pb.MsgHeartbeat.Enum(), From: &from, To: &to, Term: &term}})
-		synctest.Wait()
-		if list, _ := c.nodes[other].Conditions(); len(list) != 0 {
-			t.Fatalf("%v: a leader was heard", list)
-		}
-		c.awaitCondition(other, Removed)
-	})
-}
-
 // TestOnlyWhoIsNoMemberIsRetired: a replica was removed, and a move brings it back before its node has deleted anything. What it has acknowledged since must stay.
 func TestOnlyWhoIsNoMemberIsRetired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -634,17 +612,7 @@ func TestOnlyWhoIsNoMemberIsRetired(t *testing.T) {
 		back := leader%4 + 1
 		change := func(kind ChangeKind) {
 			t.Helper()
-			for range 600 {
-				err := c.nodes[leader].ChangeMembers(t.Context(), 7, MemberChange{kind, back})
-				if err == nil {
-					return
-				}
-				if !errors.Is(err, ErrNotCaughtUp) && !errors.Is(err, ErrChangePending) {
-					t.Fatal(err)
-				}
-				time.Sleep(100 * time.Millisecond)
-			}
-			t.Fatalf("change %v was not made within a minute", kind)
+			c.changeMember(7, kind, back)
 		}
 		retire := func(want bool) {
 			t.Helper()
