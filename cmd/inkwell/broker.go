@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 
@@ -43,7 +42,7 @@ func runBroker(ctx context.Context, args []string) (err error) {
 	nodes.define(s, clusterCertificate)
 	b.define(s, "")
 	common.define(s)
-	err = errors.Join(s.Load(args, os.Environ(), os.Stdout), noArguments(s))
+	err = loadServer(s, args)
 	logger, registry := common.logger(), prometheus.NewRegistry()
 	tlsConfig, tlsErr := b.tls.open(tls.RequireAndVerifyClientCert, logger)
 	dial, dialErr := nodes.open(logger)

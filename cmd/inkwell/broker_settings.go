@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"strconv"
@@ -79,10 +80,7 @@ func (b *brokerSettings) config() (broker.Config, error) {
 	cfg := broker.Config{ID: int32(b.id), Rack: b.rack, Version: version, SessionTimeout: b.session}
 	cfg.API.AutoCreateTopics = b.autoCreate
 	cfg.API.FetchMaxBytes = int32(b.fetchMax)
-	cfg.Listening = broker.Listening{MaxRequestBytes: int(b.maxRequest), SendBufferBytes: int(b.sendBuffer), ByteCredits: b.credits, MaxConnections: int(b.maxConnections), IdleTimeout: b.idle}
-	if b.sendBuffer == 0 {
-		cfg.Listening.SendBufferBytes = -1
-	}
+	cfg.Listening = broker.Listening{MaxRequestBytes: int(b.maxRequest), SendBufferBytes: cmp.Or(int(b.sendBuffer), -1), ByteCredits: b.credits, MaxConnections: int(b.maxConnections), IdleTimeout: b.idle}
 	// A quarter for what was just written: readers that lag need most, for the partitions of an object are read one after the other. Of the default, 16 partitions get the
 	// largest pieces of objects.
 	cfg.Cache.CacheBytes, cfg.Cache.TailBytes = b.cache, b.cache/4
@@ -111,9 +109,8 @@ func (b *brokerSettings) config() (broker.Config, error) {
 func (b *brokerSettings) static(num, retentionCheck string) func(name string) (string, bool) {
 	values := map[string]string{
 		"broker.id": strconv.FormatInt(b.id, 10), "auto.create.topics.enable": strconv.FormatBool(b.autoCreate), "socket.request.max.bytes": strconv.FormatInt(b.maxRequest, 10),
-		"socket.send.buffer.bytes": strconv.FormatInt(b.sendBuffer, 10),
-		"max.connections":          strconv.FormatInt(b.maxConnections, 10), "connections.max.idle.ms": strconv.FormatInt(b.idle.Milliseconds(), 10), "fetch.max.bytes": strconv.FormatInt(b.fetchMax, 10),
-		"queued.max.request.bytes": strconv.FormatInt(b.credits, 10), "num.partitions": num, "log.retention.check.interval.ms": retentionCheck,
+		"max.connections": strconv.FormatInt(b.maxConnections, 10), "connections.max.idle.ms": strconv.FormatInt(b.idle.Milliseconds(), 10), "fetch.max.bytes": strconv.FormatInt(b.fetchMax, 10),
+		"socket.send.buffer.bytes": strconv.FormatInt(b.sendBuffer, 10), "queued.max.request.bytes": strconv.FormatInt(b.credits, 10), "num.partitions": num, "log.retention.check.interval.ms": retentionCheck,
 	}
 	if b.rack != "" {
 		values["broker.rack"] = b.rack

@@ -154,6 +154,15 @@ func unlessEnded(ctx context.Context, err error) error {
 	return err
 }
 
+// loadServer reads the settings of a server. One whose settings are refused, or that was asked for help, is not started again by relaxTimers.
+func loadServer(s *settings.Set, args []string) error {
+	err := errors.Join(s.Load(args, os.Environ(), os.Stdout), noArguments(s))
+	if err == nil {
+		relaxTimers()
+	}
+	return err
+}
+
 // noArguments refuses what is not a setting.
 func noArguments(s *settings.Set) error {
 	if rest := s.Args(); len(rest) > 0 {

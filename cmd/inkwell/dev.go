@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strconv"
 
@@ -39,7 +38,7 @@ func runDev(ctx context.Context, args []string) (err error) {
 	b.define(s, "")
 	node.defineCoordinators(s, 0)
 	common.define(s)
-	err = errors.Join(s.Load(args, os.Environ(), os.Stdout), noArguments(s))
+	err = loadServer(s, args)
 	logger, registry := common.logger(), prometheus.NewRegistry()
 	tlsConfig, tlsErr := b.tls.open(tls.RequireAndVerifyClientCert, logger)
 	if err = errors.Join(err, tlsErr, b.checkStore()); err != nil {

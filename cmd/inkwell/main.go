@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"slices"
 	"syscall"
 
 	"github.com/inkwell-project/inkwell/internal/settings"
@@ -49,9 +48,6 @@ func runVersion(context.Context, []string) error {
 }
 
 func main() {
-	if len(os.Args) > 1 && slices.Contains([]string{"dev", "metadata", "broker"}, os.Args[1]) {
-		relaxTimers()
-	}
 	tuneRuntime()
 	os.Exit(run(os.Args[1:]))
 }

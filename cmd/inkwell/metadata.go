@@ -89,7 +89,7 @@ func runMetadata(ctx context.Context, args []string) (err error) {
 	peers.define(s)
 	m.defineCoordinators(s, 3*time.Second)
 	common.define(s)
-	err = errors.Join(s.Load(args, os.Environ(), os.Stdout), noArguments(s))
+	err = loadServer(s, args)
 	logger, registry := common.logger(), prometheus.NewRegistry()
 	tlsConfig, tlsErr := listening.open(tls.VerifyClientCertIfGiven, logger)
 	tlsErr = errors.Join(tlsErr, peers.openTLS(tlsConfig != nil || listening.files.Any(), logger))
