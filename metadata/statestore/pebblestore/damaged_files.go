@@ -14,7 +14,7 @@ const (
 	damageInterval = time.Minute
 )
 
-// damagedFiles keeps damage that stays from being met, and told, thousands of times a second.
+// damagedFiles keeps damage that stays, and what else fails again and again, from being met, and told, thousands of times a second.
 type damagedFiles struct {
 	clock clock.Clock
 	mu    sync.Mutex // guards told

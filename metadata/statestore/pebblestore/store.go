@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -21,7 +22,7 @@ import (
 // Store is one node's database.
 type Store struct {
 	db      *pebble.DB
-	full    *fullDisk
+	writes  *tableWrites
 	rows    rows
 	batches sync.Pool // of *Batch
 }
@@ -50,9 +51,9 @@ func Open(cfg Config) (*Store, error) {
 	}
 	cache := pebble.NewCache(cfg.CacheBytes + memTables*cfg.MemTableBytes)
 	defer cache.Unref() // the database holds its own reference
-	log, full, damaged := logger{cfg.Logger, cfg.OnFatal}, newFullDisk(cfg.Dir, cfg.OnFatal), newDamagedFiles(cfg.Clock)
+	log, writes, damaged := logger{cfg.Logger, cfg.OnFatal}, newTableWrites(&cfg), newDamagedFiles(cfg.Clock)
 	opts := &pebble.Options{
-		FS:                 cfg.FS,
+		FS:                 writes,
 		Cache:              cache,
 		MemTableSize:       uint64(cfg.MemTableBytes),
 		DisableWAL:         true, // the Raft log is the log
@@ -73,8 +74,13 @@ func Open(cfg Config) (*Store, error) {
 				damaged.pause()
 			},
 			BackgroundError: func(err error) {
-				if text := err.Error(); !full.met(err) && damaged.tell(text) {
-					cfg.Logger.Error("the state store failed in the background and tries again", "error", text) // its %+v is a page of frames
+				text := err.Error() // its %+v is a page of frames
+				what := text
+				if cause := syscall.Errno(0); errors.As(err, &cause) { // each table has another name
+					what = cause.Error()
+				}
+				if damaged.tell(what) {
+					cfg.Logger.Error("the state store failed in the background and tries again", "error", text)
 				}
 			},
 		},
@@ -87,7 +93,7 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state store in %s: %w", cfg.Dir, err)
 	}
-	s := &Store{db: db, full: full}
+	s := &Store{db: db, writes: writes}
 	s.rows.init(cfg.RowBytes)
 	return s, nil
 }
@@ -101,23 +107,23 @@ func Damaged(err error) bool {
 // Flush makes everything that was committed before durable.
 func (s *Store) Flush() error {
 	done := make(chan error, 1)
-	go func() { done <- s.db.Flush() }() // on a full disk it tries for ever, and nobody may wait for that
+	go func() { done <- s.db.Flush() }() // if tables cannot be written it tries for ever, and nobody may wait for that
 	select {
 	case err := <-done:
 		if err != nil {
 			return fmt.Errorf("state store: flush: %w", err)
 		}
 		return nil
-	case <-s.full.ended:
-		return s.full.err
+	case <-s.writes.ended:
+		return s.writes.err
 	}
 }
 
-// Close ends the store. What was not flushed is lost, and comes back from the Raft log. On a full disk, which was told to OnFatal, writers may be stuck in the
-// store for ever: it is left as it is for the end of the process.
+// Close ends the store. What was not flushed is lost, and comes back from the Raft log. If tables cannot be written, which was told to OnFatal, writers may be stuck in
+// the store for ever: it is left as it is for the end of the process.
 func (s *Store) Close() error {
 	select {
-	case <-s.full.ended:
+	case <-s.writes.ended:
 		return nil
 	default:
 	}
