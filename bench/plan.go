@@ -31,7 +31,7 @@ var figures = []figure{
 	{"the same, Kafka syncs, too (flush.messages=1)", "MB/s", false},
 	{"consume", "MB/s", false},
 	{"server CPU per GB produced", "s", true},
-	{"server CPU per GB afterwards, until merged", "s", true},
+	{"server CPU per GB afterwards, until merged and deleted", "s", true},
 	{"server CPU per GB consumed", "s", true},
 	{"produce latency at 5 MB/s, p50", "ms", true},
 	{"produce latency at 5 MB/s, p99", "ms", true},
@@ -137,23 +137,23 @@ func (r *run) produceDefault() error {
 
 const (
 	restFor   = 20 * time.Second // without progress
-	restAtAll = 5 * time.Minute  // a server that takes longer is measured as it is then
+	restAtAll = 10 * time.Minute // a server that takes longer is measured as it is then
 )
 
-// rest waits until the server has done what producing leaves behind: merging is paid for by what was written, not by who reads next.
+// rest waits until the server has done what producing leaves behind: merging, and deleting what was merged, are paid for by what was written, not by who reads next.
 func (r *run) rest() error {
 	written := r.sizes.throughput/10 + 3*r.sizes.throughput
-	return r.withCPU("server CPU per GB afterwards, until merged", written, func() error {
+	return r.withCPU("server CPU per GB afterwards, until merged and deleted", written, func() error {
 		if r.afterwards == nil {
 			return nil
 		}
 		began, last := time.Now(), time.Now()
 		for before := -1.0; time.Since(last) < restFor && time.Since(began) < restAtAll; time.Sleep(time.Second) { // what the process does has no other sign
-			done, err := r.afterwards()
+			done, left, err := r.afterwards()
 			if err != nil {
 				return err
 			}
-			if done != before {
+			if done != before || left > 0 {
 				before, last = done, time.Now()
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -19,8 +20,8 @@ type system struct {
 	bootstrap string
 	// start starts it with an empty folder.
 	start func(dir string) (*process, error)
-	// afterwards counts what the server does for itself with what was produced; nil if that is nothing.
-	afterwards func() (float64, error)
+	// afterwards counts what the server did for itself with what was produced, and what it knows that is left to do; nil if that is nothing.
+	afterwards func() (done, left float64, err error)
 }
 
 const (
@@ -36,9 +37,18 @@ func inkwellSystem(binary string, extra []string) system {
 	return system{name: "inkwell", bootstrap: inkwellAddr, start: func(dir string) (*process, error) {
 		args := append([]string{"dev", "--listen", inkwellAddr, "--data", filepath.Join(dir, "data"), "--store", "file://" + filepath.Join(dir, "objects"), "--http", inkwellHTTP}, extra...)
 		return startProcess(filepath.Join(dir, "server.log"), binary, args...)
-	}, afterwards: func() (float64, error) {
+	}, afterwards: func() (done, left float64, err error) {
 		samples, err := load.Metrics(context.Background(), inkwellHTTP)
-		return samples[`inkwell_compaction_bytes_total{direction="read",job="merge"}`], err
+		done = samples[`inkwell_compaction_bytes_total{direction="read",job="merge"}`]
+		for name, value := range samples {
+			switch metric, _, _ := strings.Cut(name, "{"); metric {
+			case "inkwell_batchcoordinator_objects_released_total":
+				left += value
+			case "inkwell_batchcoordinator_objects_deleted_total":
+				left -= value
+			}
+		}
+		return done, left, err
 	}}
 }
 
