@@ -40,7 +40,8 @@ type Config struct {
 	// SendBufferBytes is Kafka's socket.send.buffer.bytes, of which the system may grant less (net.core.wmem_max): default 256 KiB; below 0 leaves it to the system. A buffer
 	// that the system lets grow to megabytes costs more CPU for each byte, because its memory is no longer in the CPU's cache when it is used again.
 	SendBufferBytes int
-	// ByteCredits bounds the bytes of all frames that are read or held: default 64 MiB. A larger frame passes when no other is held.
+	// ByteCredits bounds the bytes of all frames that are read or held: default 64 MiB. A larger frame passes when no other is held. An eighth, 8 MiB at most, is kept for
+	// small requests other than Produce.
 	ByteCredits int64
 	// MaxConnections: further clients wait in the system's queue. Default 10000.
 	MaxConnections int
@@ -51,7 +52,8 @@ type Config struct {
 	// IdleTimeout is Kafka's connections.max.idle.ms: default 10 minutes. It also bounds a frame that does not come to its end, together with
 	// MinBytesPerSecond and FrameTimeout.
 	IdleTimeout time.Duration
-	// FrameTimeout is how long the body of a frame may take, besides its size at MinBytesPerSecond: default 30 s. A stalled frame holds credits.
+	// FrameTimeout is how long the API key of a frame may take, and then its body, besides its size at MinBytesPerSecond: default 30 s. A frame whose body has begun
+	// holds credits.
 	FrameTimeout      time.Duration
 	MinBytesPerSecond int64 // default 64 KiB
 	// WriteTimeout closes a connection whose peer took no byte of an answer for so long: default 1 minute.

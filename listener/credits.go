@@ -31,9 +31,7 @@ func (c *credits) charge(n int64) int64 { return min(n, c.total) }
 func (c *credits) acquire(n int64, done, draining <-chan struct{}) bool {
 	n = c.charge(n)
 	c.mu.Lock()
-	if len(c.waiting) == 0 && n <= c.free {
-		c.free -= n
-		c.inUse.Add(n)
+	if c.takeFree(n) {
 		c.mu.Unlock()
 		return true
 	}
@@ -49,6 +47,23 @@ func (c *credits) acquire(n int64, done, draining <-chan struct{}) bool {
 	}
 	c.abandon(w)
 	return false
+}
+
+// acquireNow is acquire for one that does not wait.
+func (c *credits) acquireNow(n int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.takeFree(c.charge(n))
+}
+
+// takeFree takes a charge unless it, or one before it, must wait. Called with mu.
+func (c *credits) takeFree(n int64) bool {
+	if len(c.waiting) > 0 || n > c.free {
+		return false
+	}
+	c.free -= n
+	c.inUse.Add(n)
+	return true
 }
 
 func (c *credits) abandon(w *creditWait) {

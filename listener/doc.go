@@ -9,7 +9,7 @@
 //     goroutine of its own and answers leave as they come, matched by correlation id; requests of an InOrder API keep their order among themselves.
 //   - Bytes: a request's byte slices alias Request.Frame, which is valid until the request is answered, and longer with Retain. A frame's bytes
 //     are taken from Config.ByteCredits before its body is read and given back when the frame's last reference goes: a slow store thus pushes
-//     back on sockets. Response.Vector belongs to the connection until Release is called, exactly once, also when the connection died.
+//     back on sockets, of producers; what is small and not Produce has a reserve. Response.Vector belongs to the connection until Release is called, exactly once, also when the connection died.
 //   - Concurrency: Reply may be called from any goroutine, once; a second answer is logged and dropped.
 //   - Failure: bytes that make no sense, a panic, an unknown key or version close the one connection, after a log line. A body cannot make the decoder
 //     allocate more than a named multiple of its size. The context given to Serve ends with the connection; context.Cause says why.

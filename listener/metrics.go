@@ -22,7 +22,7 @@ type metrics struct {
 	closes      *prometheus.CounterVec
 }
 
-func newMetrics(cfg Config, cr *credits) (*metrics, error) {
+func newMetrics(cfg Config, a *admission) (*metrics, error) {
 	opts := func(name, help string) prometheus.Opts {
 		return prometheus.Opts{Name: "inkwell_listener_" + name, Help: help, ConstLabels: prometheus.Labels{"listener": cfg.Name}}
 	}
@@ -42,7 +42,7 @@ func newMetrics(cfg Config, cr *credits) (*metrics, error) {
 	}
 	m.all = []prometheus.Collector{
 		m.connections, m.requests, m.seconds, m.bytesIn, m.bytesOut, m.creditWait, m.closes,
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts(opts("credits_in_use_bytes", "Bytes of frames that are read or held.")), func() float64 { return float64(cr.inUse.Load()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts(opts("credits_in_use_bytes", "Bytes of frames that are read or held.")), func() float64 { return float64(a.inUse()) }),
 	}
 	return m, m.register(cfg.Name)
 }

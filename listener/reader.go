@@ -114,10 +114,15 @@ func (c *connection) awaitSize() error {
 
 // readBody takes the credits first: until they are there the rest of the frame stays in the socket, and the client is pushed back.
 func (c *connection) readBody(size int) (*slab.Buffer, error) {
-	if err := c.takeCredits(size); err != nil {
+	key, err := c.peekKey()
+	if err != nil {
 		return nil, err
 	}
-	frame := c.s.cfg.Pool.GetFor(size, c.s.credits)
+	credits, err := c.takeCredits(key, size)
+	if err != nil {
+		return nil, err
+	}
+	frame := c.s.cfg.Pool.GetFor(size, credits)
 	if err := c.fill(frame.Bytes()); err != nil {
 		frame.Release()
 		return nil, err
@@ -125,13 +130,28 @@ func (c *connection) readBody(size int) (*slab.Buffer, error) {
 	return frame, nil
 }
 
-func (c *connection) takeCredits(size int) error {
+// peekKey waits for the API key, with which a body begins. A frame of which only the size came holds no credits.
+func (c *connection) peekKey() (int16, error) {
+	if c.br.Buffered() < 2 {
+		if err := c.deadline(c.s.cfg.FrameTimeout); err != nil {
+			return 0, err
+		}
+	}
+	b, err := c.br.Peek(2)
+	if err != nil {
+		return 0, c.readError(err)
+	}
+	return int16(binary.BigEndian.Uint16(b)), nil
+}
+
+func (c *connection) takeCredits(key int16, size int) (*credits, error) {
 	start := c.s.cfg.Clock.Now()
-	if !c.s.credits.acquire(int64(size), c.ctx.Done(), c.s.draining) {
-		return c.readError(nil)
+	credits := c.s.admission.admit(key, int64(size), c.ctx.Done(), c.s.draining)
+	if credits == nil {
+		return nil, c.readError(nil)
 	}
 	c.s.metrics.creditWait.Observe(c.s.cfg.Clock.Now().Sub(start).Seconds())
-	return nil
+	return credits, nil
 }
 
 func (c *connection) fill(body []byte) error {

@@ -15,11 +15,11 @@ import (
 
 // Server is one listener: a socket that accepts, and its connections.
 type Server struct {
-	cfg     Config
-	apis    map[int16]*apiEntry
-	credits *credits
-	metrics *metrics
-	log     *limitedlog.Logger
+	cfg       Config
+	apis      map[int16]*apiEntry
+	admission *admission
+	metrics   *metrics
+	log       *limitedlog.Logger
 
 	ctx      context.Context // parent of all connections'
 	cancel   context.CancelCauseFunc
@@ -51,16 +51,16 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg:      cfg,
-		credits:  newCredits(cfg.ByteCredits),
-		draining: make(chan struct{}),
-		slots:    make(chan struct{}, cfg.MaxConnections),
-		conns:    map[*connection]struct{}{},
-		log:      limitedlog.New(cfg.Logger.With("listener", cfg.Name), cfg.Clock),
+		cfg:       cfg,
+		admission: newAdmission(cfg.ByteCredits),
+		draining:  make(chan struct{}),
+		slots:     make(chan struct{}, cfg.MaxConnections),
+		conns:     map[*connection]struct{}{},
+		log:       limitedlog.New(cfg.Logger.With("listener", cfg.Name), cfg.Clock),
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	var err error
-	if s.metrics, err = newMetrics(cfg, s.credits); err != nil {
+	if s.metrics, err = newMetrics(cfg, s.admission); err != nil {
 		return nil, err
 	}
 	if s.apis, err = newAPITable(cfg.APIs, s.metrics); err != nil {

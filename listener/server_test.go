@@ -52,7 +52,7 @@ func serve(t *testing.T, cfg Config, apis ...API) *harness {
 		if n := h.pool.InUse(); n != 0 {
 			t.Errorf("%d bytes of frames were never released", n)
 		}
-		if n := h.credits.inUse.Load(); n != 0 {
+		if n := h.admission.inUse(); n != 0 {
 			t.Errorf("%d byte credits were never given back", n)
 		}
 	})
@@ -277,7 +277,7 @@ func TestCreditsPushBackAndALargeFramePassesAlone(t *testing.T) {
 	}
 	kept.Release()
 	rl := <-requests
-	if rl.CorrelationID != 2 || h.credits.inUse.Load() != 10_000 || len(requests) != 0 {
+	if rl.CorrelationID != 2 || h.admission.inUse() != 8_750 || len(requests) != 0 {
 		t.Fatal("the large frame was the first in line and passes alone")
 	}
 	answerProduce(rl)
@@ -292,9 +292,9 @@ func versioned(m kmsg.Response, v int16) kmsg.Response {
 }
 
 func (h *harness) waitingForCredits() int {
-	h.credits.mu.Lock()
-	defer h.credits.mu.Unlock()
-	return len(h.credits.waiting)
+	h.admission.frames.mu.Lock()
+	defer h.admission.frames.mu.Unlock()
+	return len(h.admission.frames.waiting)
 }
 
 // waitFor polls a condition that another goroutine is certain to bring about; nothing depends on how long that takes.
