@@ -255,7 +255,7 @@ func TestPipeliningIsBounded(t *testing.T) {
 
 func TestCreditsPushBackAndALargeFramePassesAlone(t *testing.T) {
 	requests := make(chan *Request, 10)
-	h := serve(t, Config{ByteCredits: 10_000}, API{Key: 0, MinVersion: 3, MaxVersion: 12, Serve: func(_ context.Context, r *Request) { requests <- r }})
+	h := serve(t, Config{ByteCredits: 10_000}, produceAPI(func(_ context.Context, r *Request) { requests <- r }))
 	answerProduce := func(r *Request) {
 		if !bytes.Equal(r.Message.(*kmsg.ProduceRequest).Topics[0].Partitions[0].Records, produce(9, len(r.Message.(*kmsg.ProduceRequest).Topics[0].Partitions[0].Records)).Topics[0].Partitions[0].Records) {
 			t.Error("the records differ")

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -76,8 +75,8 @@ func Open(cfg Config) (*Store, error) {
 			BackgroundError: func(err error) {
 				text := err.Error() // its %+v is a page of frames
 				what := text
-				if cause := syscall.Errno(0); errors.As(err, &cause) { // each table has another name
-					what = cause.Error()
+				if writes.failing() { // each try has a table of another name
+					what = "a table could not be written"
 				}
 				if damaged.tell(what) {
 					cfg.Logger.Error("the state store failed in the background and tries again", "error", text)

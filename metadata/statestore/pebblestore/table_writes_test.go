@@ -15,62 +15,10 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// fullFS has no room for tables while full is set.
-type fullFS struct {
-	vfs.FS
-	full atomic.Bool
-}
-
-func (f *fullFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	if f.full.Load() && strings.HasSuffix(name, ".sst") {
-		return nil, &vfsError{name}
-	}
-	return f.FS.Create(name, category)
-}
-
-type vfsError struct{ name string }
-
-func (e *vfsError) Error() string { return e.name + ": " + syscall.ENOSPC.Error() }
-func (e *vfsError) Unwrap() error { return syscall.ENOSPC }
-
-// Pebble tries a flush again for ever. The store's owner must hear of a full disk, and neither Flush nor Close may wait.
-func TestAFullDiskEndsTheStore(t *testing.T) {
-	disk, told := &fullFS{FS: vfs.NewMem()}, make(chan error, 10)
-	s, err := Open(Config{FS: disk, Dir: "state", OnFatal: func(err error) { told <- err }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := s.NewBatch()
-	b.Tx(Space{Group: 1}).Set([]byte("k"), []byte("v"))
-	b.Commit()
-	disk.full.Store(true)
-	flushed := make(chan error, 1)
-	go func() { flushed <- s.Flush() }()
-	for _, c := range []chan error{told, flushed} {
-		select {
-		case err := <-c:
-			if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "--data") || !strings.Contains(err.Error(), "state") {
-				t.Errorf("%v", err)
-			}
-		case <-time.After(10 * time.Second):
-			t.Fatal("nobody heard of it")
-		}
-	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-	if len(told) != 0 {
-		t.Error("it was told twice")
-	}
-	disk.full.Store(false)
-	if err := s.db.Close(); err != nil { // for this process goes on
-		t.Error(err)
-	}
-}
-
-// brokenFS makes no tables while broken is set, as one whose disk has become read-only.
+// brokenFS makes no tables while broken is set.
 type brokenFS struct {
 	vfs.FS
+	cause  error
 	broken atomic.Bool
 	tried  atomic.Int64
 }
@@ -78,71 +26,112 @@ type brokenFS struct {
 func (f *brokenFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	if strings.HasSuffix(name, ".sst") && f.broken.Load() {
 		f.tried.Add(1)
-		return nil, &fs.PathError{Op: "create", Path: name, Err: syscall.EROFS}
+		return nil, &fs.PathError{Op: "create", Path: name, Err: f.cause}
 	}
 	return f.FS.Create(name, category)
 }
 
-// A disk on which nothing can be written for a while is waited for, without a storm of tries and of lines in the log; one that stays so ends the store, and neither
-// Flush nor Close waits for it.
-func TestTablesThatCannotBeWritten(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		after time.Duration // the disk comes back
-	}{{"for a while", writePatience / 2}, {"for ever", 0}} {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				disk, told := &brokenFS{FS: vfs.NewMem()}, make(chan error, 10)
-				var log bytes.Buffer
-				s, err := Open(Config{FS: disk, Dir: "state", OnFatal: func(err error) { told <- err }, Logger: slog.New(slog.NewTextHandler(&log, nil))})
-				if err != nil {
-					t.Fatal(err)
-				}
-				b := s.NewBatch()
-				b.Tx(Space{Group: 1}).Set([]byte("k"), []byte("v"))
-				b.Commit()
-				disk.broken.Store(true)
-				flushed := make(chan error, 1)
-				go func() { flushed <- s.Flush() }()
-				began := time.Now()
-				if c.after > 0 {
-					time.Sleep(c.after)
-					disk.broken.Store(false)
-				}
-				err = <-flushed
-				if c.after > 0 && err != nil {
-					t.Errorf("the disk came back, and yet: %v", err)
-				}
-				if c.after == 0 {
-					if !errors.Is(err, syscall.EROFS) || !strings.Contains(err.Error(), "--data") {
-						t.Errorf("%v", err)
-					}
-					if took := time.Since(began); took > writePatience+time.Second {
-						t.Errorf("it took %v", took)
-					}
-					if err := <-told; !errors.Is(err, syscall.EROFS) {
-						t.Errorf("told %v", err)
-					}
-				}
-				if n := disk.tried.Load(); n < 2 || n > int64(writePatience/writePause)+2 {
-					t.Errorf("tried %d times", n)
-				}
-				if err := s.Close(); err != nil {
-					t.Error(err)
-				}
-				if n := strings.Count(log.String(), "tries again"); n != 1 {
-					t.Errorf("told %d times", n)
-				}
-				if len(told) != 0 {
-					t.Errorf("told: %v", <-told)
-				}
-				if c.after == 0 {
-					disk.broken.Store(false)
-					if err := s.db.Close(); err != nil { // for this process goes on
-						t.Error(err)
-					}
-				}
-			})
-		})
+// brokenStore is a store that flushes when its disk breaks.
+type brokenStore struct {
+	*Store
+	disk    *brokenFS
+	log     bytes.Buffer
+	told    chan error // by OnFatal
+	flushed chan error
+}
+
+func breakStore(t *testing.T, cause error) *brokenStore {
+	s := &brokenStore{disk: &brokenFS{FS: vfs.NewMem(), cause: cause}, told: make(chan error, 10), flushed: make(chan error, 1)}
+	var err error
+	s.Store, err = Open(Config{FS: s.disk, Dir: "state", OnFatal: func(err error) { s.told <- err }, Logger: slog.New(slog.NewTextHandler(&s.log, nil))})
+	if err != nil {
+		t.Fatal(err)
 	}
+	b := s.NewBatch()
+	b.Tx(Space{Group: 1}).Set([]byte("k"), []byte("v"))
+	b.Commit()
+	s.disk.broken.Store(true)
+	go func() { s.flushed <- s.Flush() }()
+	return s
+}
+
+// wantEnd checks that the owner and the one that flushes hear of the cause once, and that Close does not wait.
+func (s *brokenStore) wantEnd(t *testing.T) {
+	t.Helper()
+	for _, c := range []chan error{s.told, s.flushed} {
+		select {
+		case err := <-c:
+			if !errors.Is(err, s.disk.cause) || !strings.Contains(err.Error(), "--data") || !strings.Contains(err.Error(), "state") {
+				t.Errorf("%v", err)
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("nobody heard of it")
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if len(s.told) != 0 {
+		t.Error("it was told twice")
+	}
+	s.disk.broken.Store(false)
+	time.Sleep(2 * writePause)           // the flush is over then, and nobody waits for it any more
+	if err := s.db.Close(); err != nil { // for this process goes on
+		t.Error(err)
+	}
+}
+
+// wantSlow checks that there was neither a storm of tries nor one of lines in the log.
+func (s *brokenStore) wantSlow(t *testing.T) {
+	t.Helper()
+	if n := s.disk.tried.Load(); n < 2 || n > int64(writePatience/writePause)+2 {
+		t.Errorf("tried %d times", n)
+	}
+	if n := strings.Count(s.log.String(), "tries again"); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+}
+
+// Pebble tries a flush again for ever. The store's owner must hear of a full disk at once, and neither Flush nor Close may wait.
+func TestAFullDiskEndsTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		s := breakStore(t, syscall.ENOSPC)
+		s.wantEnd(t)
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// A disk that stays read-only ends the store, too.
+func TestADiskThatStaysBrokenEndsTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		s := breakStore(t, syscall.EROFS)
+		s.wantEnd(t)
+		if took := time.Since(began); took > writePatience+time.Second {
+			t.Errorf("it took %v", took)
+		}
+		s.wantSlow(t)
+	})
+}
+
+// One on which nothing can be written for a while is waited for.
+func TestADiskThatComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := breakStore(t, syscall.EROFS)
+		time.Sleep(writePatience / 2)
+		s.disk.broken.Store(false)
+		if err := <-s.flushed; err != nil {
+			t.Errorf("the disk came back, and yet: %v", err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		s.wantSlow(t)
+		if len(s.told) != 0 {
+			t.Errorf("told: %v", <-s.told)
+		}
+	})
 }
