@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -58,10 +59,11 @@ type group struct {
 	quiesced     bool
 	restsOn      []int32 // the nodes whose heartbeats a quiesced group rests on
 	isAwake      bool
-	idle         int // ticks since something happened
-	elapsed      int // ticks since a leader was heard
-	timeout      int // when elapsed is too long
-	eager        int // campaigns without waiting that are left
+	idle         int        // ticks since something happened
+	elapsed      int        // ticks since a leader was heard
+	timeout      int        // when elapsed is too long
+	timeouts     *rand.Rand // of this group alone: what others draw, and in which order, changes nothing here
+	eager        int        // campaigns without waiting that are left
 	refused      refusal
 	seenTerm     uint64
 	lastLead     uint64 // the last that was known

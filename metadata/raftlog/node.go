@@ -63,6 +63,7 @@ type Node struct {
 	peers       []*peerState
 	sharing     int    // sum of what peers share
 	vouch       uint64 // see quiesce.go
+	timeouts    uint64 // the seed of what groups draw their election timeouts from
 	outgoing    []Message
 	sending     int // snapshots
 	receiving   int // snapshots
@@ -84,7 +85,7 @@ func Open(cfg Config) (_ *Node, err error) {
 		cfg: cfg, nonce: cfg.Rand.Uint64(), inbox: newInbox(), applies: newApplyQueue(cfg.Clock), metrics: newMetrics(cfg.Registerer),
 		stop: make(chan struct{}), loopDone: make(chan struct{}), failed: make(chan error, 1),
 		compactDue: make(chan struct{}, 1), groups: map[uint64]*group{},
-		rebuilds: map[uint64]*rebuild{}, hashSlot: make(chan struct{}, 1), vouch: cfg.Rand.Uint64(),
+		rebuilds: map[uint64]*rebuild{}, hashSlot: make(chan struct{}, 1), vouch: cfg.Rand.Uint64(), timeouts: cfg.Rand.Uint64(),
 		heard: map[int32]time.Time{}, conditions: map[uint64]ReplicaCondition{}, conditionsChanged: make(chan struct{}),
 	}
 	n.ctx, n.cancel = context.WithCancelCause(context.Background())

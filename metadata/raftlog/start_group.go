@@ -3,6 +3,7 @@ package raftlog
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -44,8 +45,8 @@ func (n *Node) start(cfg GroupConfig) (_ *group, err error) {
 		}
 	}()
 	g := &group{
-		ledAt: n.cfg.Clock.Now(),
-		node:  n, id: cfg.ID, name: cfg.Name, machine: cfg.Machine, topic: cfg.Topic, log: n.cfg.Logger.With("group", cfg.ID, "name", cfg.Name),
+		ledAt: n.cfg.Clock.Now(), timeouts: rand.New(rand.NewPCG(n.timeouts, cfg.ID)),
+		node: n, id: cfg.ID, name: cfg.Name, machine: cfg.Machine, topic: cfg.Topic, log: n.cfg.Logger.With("group", cfg.ID, "name", cfg.Name),
 		endedCh: make(chan struct{}), changed: make(chan struct{}), waiters: map[uint64]*proposal{}, leadership: Leadership{Leader: -1},
 	}
 	g.place.Store(cfg.ID)

@@ -12,7 +12,9 @@ import (
 // handed-in source is over. Leaders are ticked by Tick: heartbeats and the check of the quorum have nothing random.
 //
 // Timeouts are drawn from slots, one for each replica that may follow the leader, in an order that depends on the group: two seldom campaign at
-// the same time, and a dead node's groups spread over all others. The first slot ends at ElectionTicks + ElectionTicks/slots.
+// the same time, and a dead node's groups spread over all others. The first slot ends at ElectionTicks + ElectionTicks/slots. Followers that heard the
+// leader's last message on two sides of a tick count differently by one, so a slot's first and last tick are not drawn: at the first, the others might still
+// hold the leader's lease and refuse their votes; at the last, the next slot's replica might campaign, too, and neither would win.
 
 // eagerTries is how often the first voter of a new group campaigns without waiting: the others may not have started yet.
 const eagerTries = 20
@@ -109,7 +111,7 @@ func (g *group) drawTimeout() {
 	rank := max(0, slices.Index(others, me))
 	rank = (rank + int(g.id%uint64(slots))) % slots
 	width := max(1, ticks/slots)
-	g.timeout = ticks + rank*width + g.node.cfg.Rand.IntN(width)
+	g.timeout = ticks + rank*width + min(1, width-1) + g.timeouts.IntN(max(1, width-2))
 }
 
 // stepped notes what a message meant for the election timeout.
