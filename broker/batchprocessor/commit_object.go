@@ -75,8 +75,8 @@ func (p *Processor) startCommit(c *coordinator) {
 		return
 	}
 	c.inFlight = true
-	p.workers.Add(1)
-	go p.commit(c, parts, p.acknowledgedBelow())
+	below := p.acknowledgedBelow()
+	p.work(func() { p.commit(c, parts, below) })
 }
 
 // dropParts takes a failed object out of the pipeline. Called with mu.
@@ -98,7 +98,6 @@ func (p *Processor) forget(o *object) {
 
 // commit offers parts to their coordinator and asks until it knows the outcome.
 func (p *Processor) commit(c *coordinator, parts []*part, acknowledgedBelow int64) {
-	defer p.workers.Done()
 	req := p.commitRequest(c.id, parts, acknowledgedBelow)
 	resp, ok := p.ask(req)
 	if !ok {

@@ -48,10 +48,10 @@ type Processor struct {
 
 	ctx     context.Context // ends with the cause that everything left is answered with
 	cancel  context.CancelCauseFunc
-	closing chan struct{} // closed when Close begins
-	wake    chan struct{} // tells the timekeeper that something earlier than its timer is due
-	workers sync.WaitGroup
-	ended   chan struct{} // closed when the timekeeper has ended, which is last
+	closing chan struct{}  // closed when Close begins
+	timer   *clock.Timer   // wakes the timekeeper; reset with mu
+	workers sync.WaitGroup // what work began
+	ended   chan struct{}  // closed when the timekeeper has ended, which is last
 
 	// mu guards all below. It is held for pointer work only.
 	mu           sync.Mutex
@@ -72,6 +72,7 @@ type Processor struct {
 	lastSuccess  time.Time
 	buffered     int64
 	refusals     refusals
+	idle         []chan func() // workers with nothing to do, each holds one wish
 }
 
 // New starts a Processor. cfg has its defaults set and is valid.
@@ -84,7 +85,6 @@ func New(cfg Config, deps Deps) *Processor {
 		ctx:          ctx,
 		cancel:       cancel,
 		closing:      make(chan struct{}),
-		wake:         make(chan struct{}, 1),
 		ended:        make(chan struct{}),
 		coordinators: make(map[int32]*coordinator),
 		drained:      make(chan struct{}),
@@ -92,6 +92,8 @@ func New(cfg Config, deps Deps) *Processor {
 		refusals:     refusals{},
 	}
 	p.metrics = newMetrics(deps.Registerer, p)
+	p.timer = deps.Clock.NewTimer(time.Hour)
+	p.timer.Stop()
 	go p.keepTime()
 	return p
 }
@@ -134,16 +136,13 @@ func (p *Processor) checkDrained() {
 // keepTime does what is due at a time: it lets objects go whose wait has passed and answers requests whose deadline has. It ends the Processor, too.
 func (p *Processor) keepTime() {
 	defer close(p.ended)
-	timer := p.deps.Clock.NewTimer(time.Hour)
-	timer.Stop()
-	defer timer.Stop()
+	defer p.timer.Stop()
 	for {
 		select {
 		case <-p.ctx.Done():
 			p.end()
 			return
-		case <-p.wake:
-		case <-timer.C:
+		case <-p.timer.C:
 		}
 		p.mu.Lock()
 		now := p.deps.Clock.Now()
@@ -154,9 +153,9 @@ func (p *Processor) keepTime() {
 		p.timerAt = time.Time{}
 		if at := p.nextEvent(); !at.IsZero() {
 			p.timerAt = at
-			timer.Reset(max(0, at.Sub(now)))
+			p.timer.Reset(max(0, at.Sub(now)))
 		} else {
-			timer.Stop()
+			p.timer.Stop()
 		}
 		p.mu.Unlock()
 		for _, pending := range expired {
@@ -171,10 +170,7 @@ func (p *Processor) wakeBy(t time.Time) {
 		return
 	}
 	p.timerAt = t
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
+	p.timer.Reset(max(0, t.Sub(p.deps.Clock.Now())))
 }
 
 // nextEvent is the next time at which keepTime has to look, zero for never. Called with mu.
@@ -235,7 +231,7 @@ func (p *Processor) end() {
 			h.pending.expire(code)
 		}
 	}
-	p.workers.Wait()
+	p.endWorkers()
 	for _, o := range left {
 		p.giveBack(o)
 	}

@@ -18,7 +18,6 @@ var errForeign = errors.New("the object's key is taken by other bytes")
 
 // upload builds and PUTs one object, and then lets its parts be committed or fails them.
 func (p *Processor) upload(o *object) {
-	defer p.workers.Done()
 	if o.tellPaced > 0 {
 		p.log.Warn("storage.put.budget.per.second, not commit.interval, paces uploads: records wait longer and objects are larger; a greater budget makes producers faster",
 			"object", o.id, "waited", o.tellPaced, "commit.interval", p.cfg.CommitInterval)

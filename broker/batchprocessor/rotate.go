@@ -58,8 +58,7 @@ func (p *Processor) pump() {
 			p.pay(o, now)
 		}
 		p.uploads++
-		p.workers.Add(1)
-		go p.upload(o)
+		p.work(func() { p.upload(o) })
 	}
 }
 
