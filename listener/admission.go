@@ -23,19 +23,31 @@ func newAdmission(total int64) *admission {
 	return &admission{frames: newCredits(total - reserve), reserve: newCredits(reserve)}
 }
 
-// admit returns the credits that a frame of so many bytes has taken its charge from, and that get it back. It returns nil when one of the channels is closed before.
-func (a *admission) admit(key int16, size int64, done, draining <-chan struct{}) *credits {
+// admitNow returns the credits that a frame of so many bytes has taken its charge from, and that get it back: nil when it must wait.
+func (a *admission) admitNow(key int16, size int64) *credits {
+	if a.frames.acquireNow(size) {
+		return a.frames
+	}
+	if a.mayUseReserve(key, size) && a.reserve.acquireNow(size) {
+		return a.reserve
+	}
+	return nil
+}
+
+// await is admitNow for one that waits. It returns nil when one of the channels is closed before.
+func (a *admission) await(key int16, size int64, done, draining <-chan struct{}) *credits {
 	from := a.frames
-	if key != produceKey && size <= min(maxReservedFrame, a.reserve.total/reserveFrames) {
-		if a.frames.acquireNow(size) {
-			return a.frames
-		}
+	if a.mayUseReserve(key, size) {
 		from = a.reserve
 	}
 	if !from.acquire(size, done, draining) {
 		return nil
 	}
 	return from
+}
+
+func (a *admission) mayUseReserve(key int16, size int64) bool {
+	return key != produceKey && size <= min(maxReservedFrame, a.reserve.total/reserveFrames)
 }
 
 // inUse is how many bytes are taken.

@@ -23,6 +23,7 @@ import (
 var (
 	ErrPeerClosed = errors.New("the client closed the connection")
 	ErrIdle       = errors.New("the connection was idle for connections.max.idle.ms")
+	ErrStalled    = errors.New("the request stopped in the middle")
 	ErrMalformed  = errors.New("malformed request")
 	ErrRefused    = errors.New("request refused")
 )
@@ -43,6 +44,7 @@ type connection struct {
 	wg     sync.WaitGroup // writer, and requests' goroutines when out of order
 
 	mutedUntil atomic.Int64 // throttle: Unix nanoseconds
+	progress   progress
 
 	// Of the reader only.
 	clientID string // the last one, so that not every request makes a string of its own
@@ -69,6 +71,7 @@ type countingReader struct{ c *connection }
 func (r countingReader) Read(p []byte) (int, error) {
 	n, err := r.c.Net.Read(p)
 	r.c.s.metrics.bytesIn.Add(float64(n))
+	r.c.progress.bytes.Add(int64(n))
 	return n, err
 }
 
@@ -198,6 +201,9 @@ func (c *connection) logEnd(err error) {
 	case errors.Is(err, ErrMalformed), errors.Is(err, ErrRefused):
 		c.s.log.Warn("connection closed", "peer", c.peer(), "client_id", limitedlog.Capped(c.clientID), "error", limitedlog.Capped(err.Error()))
 		c.s.metrics.closed(reasonOf(err))
+	case errors.Is(err, ErrStalled):
+		c.s.log.Warn("connection closed", "peer", c.peer(), "client_id", limitedlog.Capped(c.clientID), "error", err)
+		c.s.metrics.closed("stalled")
 	case errors.Is(err, ErrIdle):
 		c.s.log.Debug("connection closed", "peer", c.peer(), "client_id", c.clientID, "error", err)
 		c.s.metrics.closed("idle")

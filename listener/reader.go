@@ -146,7 +146,12 @@ func (c *connection) peekKey() (int16, error) {
 
 func (c *connection) takeCredits(key int16, size int) (*credits, error) {
 	start := c.s.cfg.Clock.Now()
-	credits := c.s.admission.admit(key, int64(size), c.ctx.Done(), c.s.draining)
+	credits := c.s.admission.admitNow(key, int64(size))
+	if credits == nil {
+		c.s.stalls.beginWait()
+		credits = c.s.admission.await(key, int64(size), c.ctx.Done(), c.s.draining)
+		c.s.stalls.endWait()
+	}
 	if credits == nil {
 		return nil, c.readError(nil)
 	}
@@ -156,12 +161,18 @@ func (c *connection) takeCredits(key int16, size int) (*credits, error) {
 
 func (c *connection) fill(body []byte) error {
 	if c.br.Buffered() < len(body) {
+		c.progress.begin()
+		defer c.progress.end()
 		needed := c.s.cfg.FrameTimeout + time.Duration(float64(len(body))/float64(c.s.cfg.MinBytesPerSecond)*float64(time.Second))
 		if err := c.deadline(min(needed, max(c.s.cfg.IdleTimeout, c.s.cfg.FrameTimeout))); err != nil {
 			return err
 		}
 	}
-	if _, err := io.ReadFull(c.br, body); err != nil {
+	_, err := io.ReadFull(c.br, body)
+	switch {
+	case c.progress.isGivenUp() && !c.s.isDraining(): // even if the rest came just now: the read deadline is set, or will be
+		return c.stalled(len(body))
+	case err != nil:
 		return c.readError(err)
 	}
 	return nil

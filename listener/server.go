@@ -18,6 +18,7 @@ type Server struct {
 	cfg       Config
 	apis      map[int16]*apiEntry
 	admission *admission
+	stalls    stalls
 	metrics   *metrics
 	log       *limitedlog.Logger
 
@@ -58,6 +59,7 @@ func New(cfg Config) (*Server, error) {
 		conns:     map[*connection]struct{}{},
 		log:       limitedlog.New(cfg.Logger.With("listener", cfg.Name), cfg.Clock),
 	}
+	s.stalls.s = s
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	var err error
 	if s.metrics, err = newMetrics(cfg, s.admission); err != nil {

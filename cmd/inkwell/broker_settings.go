@@ -50,7 +50,7 @@ func (b *brokerSettings) define(s *settings.Set, storeDefault string) {
 	s.Int(&b.maxConnections, "max.connections", 10_000, 1, 1<<20, "connections at a time; further ones wait")
 	s.Duration(&b.idle, "connections.max.idle", 10*time.Minute, time.Second, 24*time.Hour, "time after which an idle connection is closed")
 	s.Bytes(&b.fetchMax, "fetch.max.bytes", "55MiB", 1<<10, 1<<31-1, "most bytes of one fetch answer")
-	s.Bytes(&b.credits, "queued.max.request.bytes", "64MiB", 1<<20, 1<<40, "bytes of requests in memory; when they are used up, sockets are not read; an eighth, 8 MiB at most, is kept for small requests other than Produce")
+	s.Bytes(&b.credits, "queued.max.request.bytes", "64MiB", 1<<20, 1<<40, "bytes of requests in memory; when they are used up, sockets are not read, and connections whose request stopped in the middle 5 to 10 s ago are closed; an eighth, 8 MiB at most, is kept for small requests other than Produce")
 	s.Bytes(&b.cache, "cache.bytes", "176MiB", 2<<20, 1<<42, "bytes of objects kept in memory")
 	s.Bytes(&b.objectBytes, "object.bytes", "8MiB", 64<<10, 1<<30, "size at which an object is uploaded at the latest")
 	s.Int(&b.slots, "upload.slots", 0, 0, 1024, "uploads at a time; 0 chooses by the kind of store")
