@@ -29,7 +29,8 @@ func (p *progress) giveUp(f int64) bool { return p.frames.CompareAndSwap(f, give
 type frameAt struct{ frame, bytes int64 }
 
 // stalls finds frames that came to a stop in the middle while others wait for the credits that they hold: producers that were cut off would keep everybody
-// from being read until their frames' own time was over. It costs nothing while nobody waits.
+// from being read until their frames' own time was over. Connections are looked at only
+// once frames have waited without a break for stallTimeout: busy producers touch the bound for moments, all the time.
 type stalls struct {
 	s *Server
 
@@ -45,7 +46,6 @@ func (w *stalls) beginWait() {
 	defer w.mu.Unlock()
 	if w.waiting++; w.waiting == 1 {
 		w.timer = w.s.cfg.Clock.AfterFunc(stallTimeout, w.check)
-		w.look()
 	}
 }
 
