@@ -14,9 +14,12 @@ import (
 const (
 	// directBlock is what places in a file, lengths and addresses are multiples of, past the page cache.
 	directBlock = objectstorage.DiskBlock
-	// directMinBytes is from where on the page cache is passed by. Below it the one round trip to the disk per piece
-	// costs more than the copy.
+	// directMinBytes is from where on reads pass the page cache by, and writes wait for a staging buffer to do so. Below it
+	// the one round trip to the disk per piece costs more than the copy.
 	directMinBytes = 256 << 10
+	// directMinSynced is from where on writes pass it by if a staging buffer is free: a write that is synced makes that
+	// round trip anyway, and the sync has less to look for then.
+	directMinSynced = 32 << 10
 	// stagingBytes is one write. Larger ones are no faster, and the next copy is in the CPU's cache still.
 	stagingBytes = 1 << 20
 	// stagingBuffers bounds the memory, and so how many objects are written at once.
@@ -49,14 +52,21 @@ func newDirectIO(folder int) *directIO {
 // write writes whole blocks from a place in the file on and says how many bytes; the rest is the caller's. The staging copy is what lets slices of
 // any address and length be written; it stays in the CPU's cache, unlike the page cache's. What lies in whole blocks already, as a job's parts do, is written from there.
 func (d *directIO) write(ctx context.Context, fd int, at int64, c *bodyCursor, size int64) (n int64, err error) {
-	if d == nil || d.off.Load() || size < directMinBytes || at%directBlock != 0 {
+	if d == nil || d.off.Load() || size < directMinSynced || at%directBlock != 0 {
 		return 0, nil
 	}
 	var buf []byte
 	select {
 	case buf = <-d.staging:
-	case <-ctx.Done():
-		return 0, context.Cause(ctx)
+	default:
+		if size < directMinBytes {
+			return 0, nil // the page cache is faster than the large objects before it
+		}
+		select {
+		case buf = <-d.staging:
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
 	}
 	defer func() { d.staging <- buf }()
 	if buf == nil {

@@ -33,7 +33,7 @@ func openDirect(t *testing.T) *Bucket {
 func TestDirectRangesReadWhatWasPut(t *testing.T) {
 	b := openDirect(t)
 	var objects [][]byte
-	for i, size := range []int{directMinBytes - 1, directMinBytes, directMinBytes + 1, stagingBytes + directBlock - 1, 2*stagingBytes + 5*directBlock, readChunk + stagingBytes + 4321} {
+	for i, size := range []int{directMinSynced - 1, directMinSynced, directMinSynced + directBlock + 1, directMinBytes - 1, directMinBytes, directMinBytes + 1, stagingBytes + directBlock - 1, 2*stagingBytes + 5*directBlock, readChunk + stagingBytes + 4321} {
 		body := objectstoragetest.Body(uint64(size), size)
 		objects = append(objects, bytes.Join(body, nil))
 		if err := b.PutIfAbsent(inTurn(t.Context(), i%2 == 0), fmt.Sprintf("a/%d", i), body); err != nil {
@@ -221,12 +221,40 @@ func TestPutWaitsForStaging(t *testing.T) {
 	if err := b.PutIfAbsent(ctx, "late", objectstoragetest.Body(1, directMinBytes)); !errors.Is(err, late) {
 		t.Errorf("put without a buffer: %v", err)
 	}
-	put(t, b, "small") // needs none
+	for name, size := range map[string]int{"small": 1, "medium": directMinBytes - 1} { // need none
+		if err := b.PutIfAbsent(t.Context(), name, objectstoragetest.Body(1, size)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	for _, buf := range taken {
 		b.direct.staging <- buf
 	}
 	if err := b.PutIfAbsent(t.Context(), "late", objectstoragetest.Body(1, directMinBytes)); err != nil {
 		t.Error(err)
+	}
+}
+
+// A buffer is mapped when it is used for the first time, which tells what went past the page cache.
+func TestWhichPutsPassThePageCache(t *testing.T) {
+	b := openDirect(t)
+	used := func() (n int) {
+		for range stagingBuffers {
+			buf := <-b.direct.staging
+			b.direct.staging <- buf
+			if buf != nil {
+				n++
+			}
+		}
+		return n
+	}
+	for _, c := range []struct{ size, want int }{{directMinSynced - 1, 0}, {directMinSynced, 1}, {directMinBytes - 1, 1}, {directMinBytes, 1}} {
+		before := used()
+		if err := b.PutIfAbsent(t.Context(), fmt.Sprint(c.size), objectstoragetest.Body(1, c.size)); err != nil {
+			t.Fatal(err)
+		}
+		if got := used() - before; got != c.want {
+			t.Errorf("a put of %d bytes used %d more staging buffers, want %d", c.size, got, c.want)
+		}
 	}
 }
 
