@@ -26,7 +26,7 @@ const (
 	stagingBuffers = 8
 )
 
-// directIO moves large objects between memory and disk past the page cache. Objects are written once and mostly not
+// directIO moves all but small objects between memory and disk past the page cache. Objects are written once and mostly not
 // read here again (what was just written is in the broker's own cache), so the page cache is a copy of all bytes into
 // fresh pages for nothing: on a virtual machine, whose pages the host may have to find first, that copy is the larger
 // part of a broker's CPU time. A disk that cannot do it is asked once.
@@ -55,27 +55,11 @@ func (d *directIO) write(ctx context.Context, fd int, at int64, c *bodyCursor, s
 	if d == nil || d.off.Load() || size < directMinSynced || at%directBlock != 0 {
 		return 0, nil
 	}
-	var buf []byte
-	select {
-	case buf = <-d.staging:
-	default:
-		if size < directMinBytes {
-			return 0, nil // the page cache is faster than the large objects before it
-		}
-		select {
-		case buf = <-d.staging:
-		case <-ctx.Done():
-			return 0, context.Cause(ctx)
-		}
+	buf, err := d.takeStaging(ctx, size)
+	if buf == nil {
+		return 0, err
 	}
 	defer func() { d.staging <- buf }()
-	if buf == nil {
-		b, err := unix.Mmap(-1, 0, stagingBytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
-		if err != nil {
-			return 0, nil // no memory, or no more mappings: through the page cache, then
-		}
-		buf = b
-	}
 	if setDirect(fd, true) != nil {
 		d.off.Store(true)
 		return 0, nil
@@ -98,6 +82,29 @@ func (d *directIO) write(ctx context.Context, fd int, at int64, c *bodyCursor, s
 		}
 	}
 	return w.offset - at, w.buffered()
+}
+
+// takeStaging takes a buffer, which its caller puts back. It is nil if there is none that a body of this size waits for.
+func (d *directIO) takeStaging(ctx context.Context, size int64) (buf []byte, err error) {
+	select {
+	case buf = <-d.staging:
+	default:
+		if size < directMinBytes {
+			return nil, nil // the page cache is faster than the large objects before it
+		}
+		select {
+		case buf = <-d.staging:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+	if buf == nil {
+		if buf, err = unix.Mmap(-1, 0, stagingBytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE); err != nil {
+			d.staging <- nil // no memory, or no more mappings: through the page cache, then
+			return nil, nil
+		}
+	}
+	return buf, nil
 }
 
 // inPlace moves over the next bytes, at most size, if they can be written from where they lie and are worth a write of their own.

@@ -12,8 +12,9 @@
 // # Contract
 //   - Order: List is in byte order of the whole key, which is not the order in which folders are walked.
 //   - Bytes: bodies go to the kernel in vectored writes, without a copy of ours, and ranges are read straight into dst.
-//     On Linux bodies of 32 KiB and more and ranges of 256 KiB and more pass the page cache by where the disk can do that: bodies by way of
-//     at most 8 staging buffers of 1 MiB, but for what lies in whole blocks already, and through the page cache if they are below 256 KiB and no buffer is free; ranges without a copy if dst is aligned to 4096 bytes and the offset is, too,
+//     On Linux bodies of 32 KiB and more and ranges of 256 KiB and more pass the page cache by where the disk can do that.
+//     Bodies go by way of at most 8 staging buffers of 1 MiB, but for what lies in whole blocks already; one below 256 KiB
+//     does not wait for a buffer. Ranges go without a copy if dst is aligned to 4096 bytes and the offset is, too, and
 //     through the page cache if dst is not.
 //   - Concurrency: safe for many callers and processes. At most 8 large bodies are written at once. Syncs of one folder
 //     that are asked for while one runs are done as one. No disk wait under a lock.

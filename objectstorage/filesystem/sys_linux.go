@@ -17,7 +17,7 @@ const (
 	maxWrite = 1 << 20
 )
 
-// writeBody writes the slices one after the other from a place in the file on: whole blocks of a large body past the page cache, the rest through it.
+// writeBody writes the slices one after the other from a place in the file on: whole blocks of all but a small body past the page cache, the rest through it.
 func writeBody(ctx context.Context, fd int, at int64, body [][]byte, d *directIO, begin bool) error {
 	c := bodyCursor{body: body}
 	n, err := d.write(ctx, fd, at, &c, bodyBytes(body))
