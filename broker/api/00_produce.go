@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -33,6 +34,7 @@ func (h *Handlers) produce(ctx context.Context, r *listener.Request) {
 	failed := false
 	now := h.cfg.Clock.Now().UnixMilli()
 	asked, spoiled := producedOnce(req)
+	asked = slices.DeleteFunc(asked, func(t kmsg.ProduceRequestTopic) bool { return len(t.Partitions) == 0 }) // named in vain, as in Kafka
 	for ti := range asked {
 		t := &asked[ti]
 		rt := kmsg.NewProduceResponseTopic()
@@ -95,7 +97,7 @@ func (h *Handlers) produce(ctx context.Context, r *listener.Request) {
 			if res.Err != nil {
 				failed = true
 				refuseProduced(rp, res.Err)
-				rp.ErrorCode = h.code(r, res.Err)
+				rp.ErrorCode, rp.LogStartOffset = h.code(r, res.Err), res.LogStartOffset
 				continue
 			}
 			rp.BaseOffset, rp.LogAppendTime, rp.LogStartOffset = res.BaseOffset, res.AppendTime, res.LogStartOffset

@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/inkwell-project/inkwell/clusterimage"
+	"github.com/inkwell-project/inkwell/kafka"
 	"github.com/inkwell-project/inkwell/listener"
 	"github.com/inkwell-project/inkwell/listener/fetchresponse"
 	"github.com/inkwell-project/inkwell/topics"
@@ -28,8 +29,8 @@ type fetched struct {
 func (h *Handlers) fetch(ctx context.Context, r *listener.Request) {
 	req := r.Message.(*kmsg.FetchRequest)
 	out := req.ResponseKind().(*kmsg.FetchResponse)
-	if req.ReplicaID >= 0 || (req.Version >= 15 && req.ReplicaState.ID >= 0) {
-		out.ErrorCode = kerr.NotLeaderForPartition.Code // no replica follows a diskless partition
+	if !isolationKnown(req.IsolationLevel) {
+		refuseFetch(out, req, kerr.UnknownServerError.Code) // as Kafka
 		r.Reply(out)
 		return
 	}
@@ -48,7 +49,7 @@ func (h *Handlers) fetch(ctx context.Context, r *listener.Request) {
 	for i := range parts {
 		if parts[i].at >= 0 {
 			res := &results[parts[i].at]
-			h.fillFetched(r, &parts[i], res)
+			h.fillFetched(r, &parts[i], res, min(req.MaxBytes, parts[i].asked.maxBytes) < 0)
 			if res.Release != nil {
 				releases = append(releases, res.Release)
 			}
@@ -70,6 +71,29 @@ func (h *Handlers) fetch(ctx context.Context, r *listener.Request) {
 	})
 }
 
+// byReplica says whether another broker, and no consumer, sent a request.
+func byReplica(req *kmsg.FetchRequest) bool {
+	return req.ReplicaID >= 0 || (req.Version >= 15 && req.ReplicaState.ID >= 0)
+}
+
+// refuseFetch refuses a request as a whole; before topic ids clients look for the code at each partition.
+func refuseFetch(out *kmsg.FetchResponse, req *kmsg.FetchRequest, code int16) {
+	out.ErrorCode, out.SessionID = code, req.SessionID
+	if req.Version >= firstWithTopicIDs {
+		return
+	}
+	for _, t := range req.Topics {
+		rt := kmsg.NewFetchResponseTopic()
+		rt.Topic = t.Topic
+		for _, p := range t.Partitions {
+			rp := kmsg.NewFetchResponseTopicPartition()
+			rp.Partition, rp.ErrorCode, rp.HighWatermark, rp.RecordBatches = p.Partition, code, -1, []byte{}
+			rt.Partitions = append(rt.Partitions, rp)
+		}
+		out.Topics = append(out.Topics, rt)
+	}
+}
+
 // resolveFetch turns names into partitions; what cannot be fetched here is answered here.
 func (h *Handlers) resolveFetch(r *listener.Request, req *kmsg.FetchRequest, partitions []askedPartition) ([]fetched, *FetchRequest) {
 	image := h.cfg.Image()
@@ -89,8 +113,12 @@ func (h *Handlers) resolveFetch(r *listener.Request, req *kmsg.FetchRequest, par
 		switch {
 		case code != 0:
 			a.ErrorCode = code
+		case byReplica(req):
+			a.ErrorCode = kerr.NotLeaderForPartition.Code // none follows a diskless partition
 		case leaderEpochError(max(asked.leaderEpoch, noLeaderEpoch)) != 0:
 			a.ErrorCode = leaderEpochError(asked.leaderEpoch)
+		case asked.lastFetched > kafka.LeaderEpoch:
+			a.ErrorCode = kerr.OffsetOutOfRange.Code // as Kafka, which cannot say where such an epoch diverged
 		case nearer != nil:
 			a.PreferredReadReplica = nearer.broker(topic.ID, asked.key.partition)
 		default:
@@ -142,10 +170,14 @@ func (h *Handlers) nearerBrokers(r *listener.Request, req *kmsg.FetchRequest) *p
 	return &place
 }
 
-func (h *Handlers) fillFetched(r *listener.Request, f *fetched, res *FetchResult) {
+// fillFetched puts a result into the answer. With a negative size Kafka fails where there are records, and only there.
+func (h *Handlers) fillFetched(r *listener.Request, f *fetched, res *FetchResult, negative bool) {
 	a := &f.answer
 	a.ErrorCode = h.code(r, res.Err)
-	if res.Err != nil {
+	if res.Err == nil && negative && f.asked.offset < res.HighWatermark {
+		a.ErrorCode = kerr.UnknownServerError.Code
+	}
+	if a.ErrorCode != 0 {
 		return // without offsets, as Kafka
 	}
 	a.HighWatermark, a.LastStableOffset, a.LogStartOffset = res.HighWatermark, res.LastStableOffset, res.LogStartOffset

@@ -41,6 +41,8 @@ func (h *Handlers) listOffsets(ctx context.Context, r *listener.Request, req *km
 			rp.Partition, rp.Timestamp, rp.Offset, rp.LeaderEpoch = p.Partition, -1, -1, -1
 			tp := kafka.TopicPartition{Topic: t.Topic, Partition: p.Partition}
 			switch times := seen[tp]; {
+			case !isolationKnown(req.IsolationLevel):
+				rp.ErrorCode = kerr.UnknownServerError.Code
 			case times == answeredTwice:
 				continue
 			case times > 1:
@@ -57,7 +59,7 @@ func (h *Handlers) listOffsets(ctx context.Context, r *listener.Request, req *km
 			}
 			rt.Partitions = append(rt.Partitions, rp)
 		}
-		if len(rt.Partitions) > 0 || len(t.Partitions) == 0 {
+		if len(rt.Partitions) > 0 {
 			out.Topics = append(out.Topics, rt)
 		}
 	}
@@ -66,6 +68,9 @@ func (h *Handlers) listOffsets(ctx context.Context, r *listener.Request, req *km
 
 // answeredTwice marks a partition that was named twice, and has had the one answer that there is, as in Kafka.
 const answeredTwice = -1
+
+// isolationKnown says whether Kafka has an isolation level (0 is read uncommitted, 1 read committed); it answers a request with another one as a failure of its own.
+func isolationKnown(level int8) bool { return level == 0 || level == 1 }
 
 // timestampKnown says whether a special timestamp is known in a version of the request.
 func timestampKnown(timestamp int64, version int16) bool {

@@ -30,14 +30,18 @@ func (h *Handlers) offsetCommit(ctx context.Context, r *listener.Request, req *k
 	forwarded := *req
 	forwarded.Version = min(req.Version, firstOffsetsByID-1)
 	forwarded.Topics = nil
-	names := make([]string, len(req.Topics))
-	for i, t := range req.Topics {
+	var names []string // of the topics in out
+	for _, t := range req.Topics {
 		topic, code := committedTopic(image, req, t)
-		out.Topics = append(out.Topics, offsetCommitAnswer(t, code))
 		if topic == nil {
+			out.Topics, names = append(out.Topics, offsetCommitAnswer(t, code)), append(names, "")
 			continue
 		}
-		names[i] = topic.Name
+		if len(t.Partitions) == 0 {
+			continue // as Kafka, which answers only a topic that it does not know
+		}
+		i := len(out.Topics)
+		out.Topics, names = append(out.Topics, offsetCommitAnswer(t, code)), append(names, topic.Name)
 		t.Topic, t.TopicID = topic.Name, topic.ID
 		all := t.Partitions
 		t.Partitions = nil

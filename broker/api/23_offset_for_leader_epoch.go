@@ -36,6 +36,12 @@ func (h *Handlers) offsetForLeaderEpoch(ctx context.Context, r *listener.Request
 				if bounds.Err == nil {
 					rp.LeaderEpoch, rp.EndOffset = kafka.LeaderEpoch, bounds.Offset
 				}
+			case p.LeaderEpoch < noLeaderEpoch: // as Kafka: before the first epoch, which begins where the log does
+				bounds := h.cfg.Fetcher.ListOffset(ctx, h.partition(image, topic, p.Partition), earliestTimestamp)
+				rp.ErrorCode = h.code(r, bounds.Err)
+				if bounds.Err == nil {
+					rp.LeaderEpoch, rp.EndOffset = p.LeaderEpoch, bounds.Offset
+				}
 			}
 			rt.Partitions = append(rt.Partitions, rp)
 		}

@@ -37,6 +37,7 @@ type askedPartition struct {
 	offset      int64
 	maxBytes    int32
 	leaderEpoch int32
+	lastFetched int32 // the leader epoch of the last record that the client has
 }
 
 // sessionPartition is what a session remembers of one partition: what was asked and what was last told.
@@ -202,7 +203,7 @@ func askedPartitions(req *kmsg.FetchRequest) (out []askedPartition) {
 		t := &req.Topics[i]
 		for j := range t.Partitions {
 			p := &t.Partitions[j]
-			out = append(out, askedPartition{sessionKey{t.TopicID, t.Topic, p.Partition}, p.FetchOffset, p.PartitionMaxBytes, p.CurrentLeaderEpoch})
+			out = append(out, askedPartition{sessionKey{t.TopicID, t.Topic, p.Partition}, p.FetchOffset, p.PartitionMaxBytes, p.CurrentLeaderEpoch, p.LastFetchedEpoch})
 		}
 	}
 	return out

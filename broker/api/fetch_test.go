@@ -164,10 +164,28 @@ func TestReplicasCannotFetch(t *testing.T) {
 	w := newWorld(t, Settings{}, topic("t", 1))
 	req := fetchRequest(12, 0)
 	req.ReplicaID = 1
-	wantCode(t, "a follower", ask[*kmsg.FetchResponse](w, 12, req).ErrorCode, kerr.NotLeaderForPartition)
+	wantCode(t, "a follower", ask[*kmsg.FetchResponse](w, 12, req).Topics[0].Partitions[0].ErrorCode, kerr.NotLeaderForPartition)
 	req = fetchRequest(15, 0)
 	req.ReplicaState.ID = 1
-	wantCode(t, "a follower", ask[*kmsg.FetchResponse](w, 15, req).ErrorCode, kerr.NotLeaderForPartition)
+	wantCode(t, "a follower", ask[*kmsg.FetchResponse](w, 15, req).Topics[0].Partitions[0].ErrorCode, kerr.NotLeaderForPartition)
+}
+
+// Before topic ids clients look for the code of a whole request at each partition.
+func TestUnknownIsolationLevel(t *testing.T) {
+	w := newWorld(t, Settings{}, topic("t", 1))
+	for _, version := range []int16{4, 7, 12, 13} {
+		req := fetchRequest(version, 0)
+		req.IsolationLevel = 2
+		got := ask[*kmsg.FetchResponse](w, version, req)
+		if version >= 7 {
+			wantCode(t, "the request", got.ErrorCode, kerr.UnknownServerError)
+		}
+		if version < 13 {
+			wantCode(t, "the partition", got.Topics[0].Partitions[0].ErrorCode, kerr.UnknownServerError)
+		} else if len(got.Topics) != 0 {
+			t.Errorf("version %d answers topics", version)
+		}
+	}
 }
 
 func TestAClientOfAnotherRackIsSentThere(t *testing.T) {

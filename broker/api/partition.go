@@ -40,7 +40,7 @@ type AppendBatch struct {
 	LogAppendTime bool // message.timestamp.type
 }
 
-// AppendResult is what the producer is told. BaseOffset is -1 with an error.
+// AppendResult is what the producer is told. BaseOffset is -1 with an error, LogStartOffset where it is not known.
 type AppendResult struct {
 	Err            error
 	BaseOffset     int64

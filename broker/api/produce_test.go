@@ -66,9 +66,9 @@ func TestEachPartitionHasItsOwnResultInItsPlace(t *testing.T) {
 		case b.Partition.ID == topicID("a"):
 			return AppendResult{BaseOffset: 5, AppendTime: 77, LogStartOffset: 2}
 		case b.Partition.Partition == 0:
-			return AppendResult{Err: kerr.OutOfOrderSequenceNumber, BaseOffset: 9}
+			return AppendResult{Err: kerr.OutOfOrderSequenceNumber, BaseOffset: 9, LogStartOffset: 3}
 		default:
-			return AppendResult{Err: fmt.Errorf("asked again: %w", kafka.ErrUnknownOutcome)}
+			return AppendResult{Err: fmt.Errorf("asked again: %w", kafka.ErrUnknownOutcome), LogStartOffset: -1}
 		}
 	}
 	resp := ask[*kmsg.ProduceResponse](w, 9, produceRequest(1,
@@ -88,7 +88,7 @@ func TestEachPartitionHasItsOwnResultInItsPlace(t *testing.T) {
 	}
 	unknown := kerr.UnknownTopicOrPartition.Code
 	want := []result{
-		{"nope", 0, unknown, -1, -1, -1}, {"a", 1, 0, 5, 77, 2}, {"a", 2, unknown, -1, -1, -1}, {"b", 0, kerr.OutOfOrderSequenceNumber.Code, -1, -1, -1},
+		{"nope", 0, unknown, -1, -1, -1}, {"a", 1, 0, 5, 77, 2}, {"a", 2, unknown, -1, -1, -1}, {"b", 0, kerr.OutOfOrderSequenceNumber.Code, -1, -1, 3},
 		{"b", 1, kerr.InvalidRecord.Code, -1, -1, -1}, {"b", 2, kerr.RequestTimedOut.Code, -1, -1, -1}, {"b", -1, unknown, -1, -1, -1},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -250,7 +250,9 @@ func answer(part *part, result *rpc.ObjectResult) {
 func partitionResult(b *rpc.BatchResult, logStartOffset int64) PartitionResult {
 	switch {
 	case b.Error != 0:
-		return failed(b.Error)
+		r := failed(b.Error)
+		r.LogStartOffset = logStartOffset
+		return r
 	case b.Duplicate && b.BaseOffset < 0: // producers take this code for success without an offset
 		return failed(kerr.DuplicateSequenceNumber.Code)
 	}

@@ -34,7 +34,7 @@ type AppendResult struct {
 	Partitions []PartitionResult
 }
 
-// PartitionResult is what the producer is told of one batch. With an error the offsets and times are -1.
+// PartitionResult is what the producer is told of one batch. With an error the offsets and times are -1, but for the log start of a partition that looked at the batch.
 type PartitionResult struct {
 	Error          int16
 	BaseOffset     int64

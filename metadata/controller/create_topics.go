@@ -243,6 +243,7 @@ func createdTopic(t *kmsg.CreateTopicsRequestTopic, cr *creation, defaults *topi
 	rt := kmsg.NewCreateTopicsResponseTopic()
 	rt.Topic, rt.ErrorCode, rt.ErrorMessage = t.Topic, code(cr.err), message(cr.err)
 	if cr.err.Err != nil {
+		rt.Configs = []kmsg.CreateTopicsResponseTopicConfig{} // as Kafka; null would say that they may not be seen
 		return rt
 	}
 	if !validated {

@@ -2,6 +2,7 @@ package compat
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -99,6 +100,39 @@ func awaitTopic(t *testing.T, client *kgo.Client, name string) {
 		}
 	}
 }
+
+// answerCase is a request and how its answer reads.
+type answerCase struct {
+	name    string
+	request kmsg.Request
+	answer  func(kmsg.Response) string
+	want    string
+}
+
+// wantAnswers asks one after the other: a case may build on those before it.
+func wantAnswers(t *testing.T, client *kgo.Client, cases []answerCase) {
+	t.Helper()
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			if got := c.answer(askRaw(t, client, c.request)); got != c.want {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+// codes is how the answers of a test read: a code for each.
+type codes []string
+
+func (c *codes) add(code int16, more ...any) {
+	name := "NONE"
+	if err := kerr.TypedErrorForCode(code); err != nil {
+		name = err.Message
+	}
+	*c = append(*c, fmt.Sprint(append([]any{name}, more...)...))
+}
+
+func (c codes) String() string { return fmt.Sprint([]string(c)) }
 
 type rawCase struct {
 	name    string

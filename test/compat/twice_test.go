@@ -2,7 +2,6 @@ package compat
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -20,14 +19,7 @@ func TestNamedTwice(t *testing.T) {
 			ids[name] = createRaw(t, client, name)
 		}
 		awaitCoordinator(t, client, "twice")
-		for _, c := range twiceCases(ids) {
-			t.Run(c.name, func(t *testing.T) {
-				response := askRaw(t, client, c.request)
-				if got := c.answer(response); got != c.want {
-					t.Errorf("%s, want %s", got, c.want)
-				}
-			})
-		}
+		wantAnswers(t, client, twiceCases(ids))
 	})
 }
 
@@ -54,32 +46,12 @@ func awaitCoordinator(t *testing.T, client *kgo.Client, group string) {
 	}
 }
 
-type twiceCase struct {
-	name    string
-	request kmsg.Request
-	answer  func(kmsg.Response) string
-	want    string
-}
-
-// codes is how the answers of a test read: a code for each.
-type codes []string
-
-func (c *codes) add(code int16, more ...any) {
-	name := "NONE"
-	if err := kerr.TypedErrorForCode(code); err != nil {
-		name = err.Message
-	}
-	*c = append(*c, fmt.Sprint(append([]any{name}, more...)...))
-}
-
-func (c codes) String() string { return fmt.Sprint([]string(c)) }
-
-func twiceCases(ids map[string][16]byte) []twiceCase {
+func twiceCases(ids map[string][16]byte) []answerCase {
 	return slices.Concat(twiceRecords(ids), twiceAdmin(ids), twiceOffsets(ids["twice"]))
 }
 
 // twiceRecords are the requests about records.
-func twiceRecords(ids map[string][16]byte) []twiceCase {
+func twiceRecords(ids map[string][16]byte) []answerCase {
 	fetch := rawFetch(ids["twice"], 0, 7, -1)
 	fetch.Topics[0].Partitions = append(fetch.Topics[0].Partitions, fetch.Topics[0].Partitions[0])
 	fetch.Topics[0].Partitions[1].FetchOffset = 0
@@ -101,7 +73,7 @@ func twiceRecords(ids map[string][16]byte) []twiceCase {
 	described := kmsg.NewDescribeProducersRequestTopic()
 	described.Topic, described.Partitions = "twice", []int32{0, 0}
 	producers.Topics = append(producers.Topics, described)
-	return []twiceCase{
+	return []answerCase{
 		{"fetched", fetch, func(r kmsg.Response) string {
 			var c codes
 			for _, t := range r.(*kmsg.FetchResponse).Topics {
@@ -190,7 +162,7 @@ func producedCodes(r kmsg.Response) string {
 }
 
 // twiceAdmin are the requests about topics and groups.
-func twiceAdmin(ids map[string][16]byte) []twiceCase {
+func twiceAdmin(ids map[string][16]byte) []answerCase {
 	metadata := func(change func(*kmsg.MetadataRequestTopic)) kmsg.Request {
 		r := kmsg.NewPtrMetadataRequest()
 		t := kmsg.NewMetadataRequestTopic()
@@ -247,7 +219,7 @@ func twiceAdmin(ids map[string][16]byte) []twiceCase {
 	alteration.Resources = append(alteration.Resources, alteration.Resources[0])
 	dirs := kmsg.NewPtrDescribeLogDirsRequest()
 	dirs.Topics = []kmsg.DescribeLogDirsRequestTopic{{Topic: "twice", Partitions: []int32{0, 0}}, {Topic: "twice", Partitions: []int32{0}}}
-	return []twiceCase{
+	return []answerCase{
 		{"settings altered", alteration, func(r kmsg.Response) string {
 			var c codes
 			for _, s := range r.(*kmsg.IncrementalAlterConfigsResponse).Resources {
@@ -322,7 +294,7 @@ func twiceAdmin(ids map[string][16]byte) []twiceCase {
 }
 
 // twiceOffsets are the requests about offsets of a group.
-func twiceOffsets(id [16]byte) []twiceCase {
+func twiceOffsets(id [16]byte) []answerCase {
 	commit := rawCommit("twice", "", -1, id).(*kmsg.OffsetCommitRequest)
 	commit.Topics[0].Topic = "twice"
 	first, last := commit.Topics[0].Partitions[0], commit.Topics[0].Partitions[0]
@@ -343,7 +315,7 @@ func twiceOffsets(id [16]byte) []twiceCase {
 	deleted := kmsg.NewOffsetDeleteRequestTopic()
 	deleted.Topic, deleted.Partitions = "twice", []kmsg.OffsetDeleteRequestTopicPartition{{Partition: 0}, {Partition: 0}, {Partition: 9}, {Partition: 9}}
 	deletion.Topics = append(deletion.Topics, deleted, deleted)
-	return []twiceCase{
+	return []answerCase{
 		{"offsets committed", commit, func(r kmsg.Response) string {
 			var c codes
 			for i, t := range r.(*kmsg.OffsetCommitResponse).Topics {
