@@ -25,6 +25,16 @@ func (c *processClock) Now() time.Time {
 	return time.Now().Add(c.skew)
 }
 
+// right is what time it is when the process's clock shows t.
+func (c *processClock) right(t time.Time) time.Time {
+	if t.IsZero() {
+		return t // no deadline
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return t.Add(-c.skew)
+}
+
 func (c *processClock) jump(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
