@@ -157,7 +157,10 @@ func TestFirstImageIsWhole(t *testing.T) {
 			f.producerIDs(n)
 		}
 		c := follow(t, f)
-		<-c.Changed()
+		changed := c.Changed()
+		if c.Image().Offset() < 0 { // perhaps it is there already
+			<-changed
+		}
 		if c.Image().Offset() != 8 {
 			t.Errorf("the first image is at %d of 8", c.Image().Offset())
 		}
@@ -204,10 +207,11 @@ func TestRebuilds(t *testing.T) {
 		for n := range int64(4) {
 			f.producerIDs(10 + n)
 		}
+		changed := c.Changed()
 		f.change(func() { // offsets 0 to 4 are gone
 			f.fail, f.start, f.records = nil, 5, f.records[5:]
 		})
-		<-c.Changed()
+		<-changed
 		if i := c.Image(); i.Offset() != 6 || i.NextProducerID() != 13 {
 			t.Errorf("the next image is at %d and shows %d", i.Offset(), i.NextProducerID())
 		}
