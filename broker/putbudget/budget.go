@@ -63,6 +63,9 @@ func (b *Budget) WaitJob(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	for {
+		if ctx.Err() != nil { // there was a turn, too, and select takes either
+			return context.Cause(ctx)
+		}
 		b.mu.Lock()
 		b.refill(b.clock.Now())
 		wait := b.jobs.wait(&b.flush)

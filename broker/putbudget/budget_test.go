@@ -132,6 +132,19 @@ func TestJobsGiveUp(t *testing.T) {
 	})
 }
 
+// A job that has given up gets no PUT, though there is one.
+func TestGivenUpBefore(t *testing.T) {
+	gone := errors.New("gone")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(gone)
+	b := New(clock.System, 100)
+	for range 20 {
+		if err := b.WaitJob(ctx); !errors.Is(err, gone) {
+			t.Fatalf("waiting ended with %v", err)
+		}
+	}
+}
+
 func TestNoBound(t *testing.T) {
 	if b := New(clock.System, 0); b != nil {
 		t.Errorf("a budget of 0 is %+v, want none", b)
