@@ -82,16 +82,22 @@ func refuseFetch(out *kmsg.FetchResponse, req *kmsg.FetchRequest, code int16) {
 	if req.Version >= firstWithTopicIDs {
 		return
 	}
-	for _, t := range req.Topics {
-		rt := kmsg.NewFetchResponseTopic()
-		rt.Topic = t.Topic
-		for _, p := range t.Partitions {
-			rp := kmsg.NewFetchResponseTopicPartition()
-			rp.Partition, rp.ErrorCode, rp.HighWatermark, rp.RecordBatches = p.Partition, code, -1, []byte{}
-			rt.Partitions = append(rt.Partitions, rp)
-		}
-		out.Topics = append(out.Topics, rt)
+	var told []*fetched
+	for _, asked := range askedPartitions(req) {
+		f := newFetched(asked)
+		f.answer.ErrorCode = code
+		told = append(told, &f)
 	}
+	assembleFetch(out, told)
+}
+
+// newFetched is a partition of which nothing is known yet.
+func newFetched(asked askedPartition) fetched {
+	f := fetched{asked: asked, at: -1, answer: kmsg.NewFetchResponseTopicPartition()}
+	a := &f.answer
+	a.Partition, a.HighWatermark, a.LastStableOffset, a.LogStartOffset, a.PreferredReadReplica = asked.key.partition, -1, -1, -1, -1
+	a.RecordBatches = []byte{} // none, which is not null
+	return f
 }
 
 // resolveFetch turns names into partitions; what cannot be fetched here is answered here.
@@ -102,10 +108,8 @@ func (h *Handlers) resolveFetch(r *listener.Request, req *kmsg.FetchRequest, par
 	nearer := h.nearerBrokers(r, req)
 	parts := make([]fetched, len(partitions))
 	for i, asked := range partitions {
-		parts[i] = fetched{asked: asked, at: -1, answer: kmsg.NewFetchResponseTopicPartition()}
+		parts[i] = newFetched(asked)
 		a := &parts[i].answer
-		a.Partition, a.HighWatermark, a.LastStableOffset, a.LogStartOffset, a.PreferredReadReplica = asked.key.partition, -1, -1, -1, -1
-		a.RecordBatches = []byte{} // none, which is not null
 		if req.IsolationLevel == 1 {
 			a.AbortedTransactions = []kmsg.FetchResponseTopicPartitionAbortedTransaction{}
 		}

@@ -30,17 +30,12 @@ func (h *Handlers) offsetForLeaderEpoch(ctx context.Context, r *listener.Request
 				rp.ErrorCode = kerr.UnknownTopicOrPartition.Code
 			case leaderEpochError(p.CurrentLeaderEpoch) != 0:
 				rp.ErrorCode = leaderEpochError(p.CurrentLeaderEpoch)
-			case p.LeaderEpoch == kafka.LeaderEpoch:
-				bounds := h.cfg.Fetcher.ListOffset(ctx, h.partition(image, topic, p.Partition), latestTimestamp)
-				rp.ErrorCode = h.code(r, bounds.Err)
-				if bounds.Err == nil {
-					rp.LeaderEpoch, rp.EndOffset = kafka.LeaderEpoch, bounds.Offset
-				}
-			case p.LeaderEpoch < noLeaderEpoch: // as Kafka: before the first epoch, which begins where the log does
-				bounds := h.cfg.Fetcher.ListOffset(ctx, h.partition(image, topic, p.Partition), earliestTimestamp)
-				rp.ErrorCode = h.code(r, bounds.Err)
-				if bounds.Err == nil {
-					rp.LeaderEpoch, rp.EndOffset = p.LeaderEpoch, bounds.Offset
+			default:
+				if bound, known := endOfEpoch(p.LeaderEpoch); known {
+					end := h.cfg.Fetcher.ListOffset(ctx, h.partition(image, topic, p.Partition), bound)
+					if rp.ErrorCode = h.code(r, end.Err); end.Err == nil {
+						rp.LeaderEpoch, rp.EndOffset = p.LeaderEpoch, end.Offset
+					}
 				}
 			}
 			rt.Partitions = append(rt.Partitions, rp)
@@ -48,6 +43,17 @@ func (h *Handlers) offsetForLeaderEpoch(ctx context.Context, r *listener.Request
 		out.Topics = append(out.Topics, rt)
 	}
 	return out
+}
+
+// endOfEpoch is the bound of the log at which a leader epoch ends, as a timestamp of ListOffsets. What is below none ends, as in Kafka, where the first epoch begins.
+func endOfEpoch(epoch int32) (bound int64, known bool) {
+	switch {
+	case epoch == kafka.LeaderEpoch:
+		return latestTimestamp, true
+	case epoch < noLeaderEpoch:
+		return earliestTimestamp, true
+	}
+	return 0, false
 }
 
 // leaderEpochError compares the leader epoch that a client believes in with the one that there is; -1 means that the client does not say. A Fetch need not say with any
