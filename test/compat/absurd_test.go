@@ -33,16 +33,6 @@ func TestAbsurdValues(t *testing.T) {
 	})
 }
 
-func rawDeleteRecords(name string, before int64) kmsg.Request {
-	r := kmsg.NewPtrDeleteRecordsRequest()
-	r.TimeoutMillis = 10_000
-	topic, p := kmsg.NewDeleteRecordsRequestTopic(), kmsg.NewDeleteRecordsRequestTopicPartition()
-	p.Offset = before
-	topic.Topic, topic.Partitions = name, append(topic.Partitions, p)
-	r.Topics = append(r.Topics, topic)
-	return r
-}
-
 // absurdFetches are about a partition whose records begin at 2 and end at 3.
 func absurdFetches(id [16]byte) (cases []answerCase) {
 	type partition = kmsg.FetchRequestTopicPartition

@@ -159,6 +159,16 @@ func listCode(r kmsg.Response) int16 {
 	return r.(*kmsg.ListOffsetsResponse).Topics[0].Partitions[0].ErrorCode
 }
 
+func rawDeleteRecords(name string, before int64) *kmsg.DeleteRecordsRequest {
+	r := kmsg.NewPtrDeleteRecordsRequest()
+	r.TimeoutMillis = 10_000
+	topic, p := kmsg.NewDeleteRecordsRequestTopic(), kmsg.NewDeleteRecordsRequestTopicPartition()
+	p.Offset = before
+	topic.Topic, topic.Partitions = name, append(topic.Partitions, p)
+	r.Topics = append(r.Topics, topic)
+	return r
+}
+
 func rawFetch(id [16]byte, partition int32, offset int64, epoch int32) *kmsg.FetchRequest {
 	r := kmsg.NewPtrFetchRequest()
 	r.MaxWaitMillis, r.MinBytes, r.MaxBytes, r.SessionEpoch = 100, 1, 1<<20, -1

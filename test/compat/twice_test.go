@@ -63,12 +63,8 @@ func twiceRecords(ids map[string][16]byte) []answerCase {
 	list.Topics = append(list.Topics, listed)
 	epoch := rawEpoch("twice", -1).(*kmsg.OffsetForLeaderEpochRequest)
 	epoch.Topics = append(epoch.Topics, epoch.Topics[0])
-	deletion := kmsg.NewPtrDeleteRecordsRequest()
-	deletion.TimeoutMillis = 10_000
-	deleted, first, last := kmsg.NewDeleteRecordsRequestTopic(), kmsg.NewDeleteRecordsRequestTopicPartition(), kmsg.NewDeleteRecordsRequestTopicPartition()
-	first.Offset, last.Offset = 77, 0
-	deleted.Topic, deleted.Partitions = "twice", append(deleted.Partitions, first, last)
-	deletion.Topics = append(deletion.Topics, deleted)
+	deletion := rawDeleteRecords("twice", 77)
+	deletion.Topics[0].Partitions = append(deletion.Topics[0].Partitions, kmsg.NewDeleteRecordsRequestTopicPartition()) // offset 0
 	producers := kmsg.NewPtrDescribeProducersRequest()
 	described := kmsg.NewDescribeProducersRequestTopic()
 	described.Topic, described.Partitions = "twice", []int32{0, 0}
