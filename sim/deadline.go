@@ -5,10 +5,13 @@ import (
 	"time"
 )
 
-// onClock makes the deadlines of a listener's connections times of a process's clock. As on a real system, what was set is a span: a clock that is wrong, or jumps
-// later, makes it neither longer nor shorter.
-func onClock(l net.Listener, c *processClock) net.Listener { return clockListener{l, c} }
+// listen opens an address of the process's host.
+func (i *incarnation) listen(address string) net.Listener {
+	return clockListener{i.p.w.net.Listen(i.p.host, address), i.clock}
+}
 
+// clockListener's connections have deadlines that are times of a process's clock. As on a real system, what was set is a span: a clock that is wrong, or jumps
+// later, makes it neither longer nor shorter.
 type clockListener struct {
 	net.Listener
 	clock *processClock
@@ -30,4 +33,5 @@ type clockConn struct {
 func (c clockConn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(c.clock.right(t))
 }
+
 func (c clockConn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }

@@ -55,11 +55,11 @@ func (n *metadataNode) others(inc *incarnation) (addresses []string) {
 func (n *metadataNode) open(ctx context.Context, inc *incarnation) (func() error, <-chan error, error) {
 	source := Source{n.w.source.Rand(inc.name()).Uint64()}
 	cfg := metadata.Config{
-		ID: n.id, FS: n.disk.fs(), Dir: dataDir, Listener: onClock(n.w.net.Listen(n.host, n.address()), inc.clock), Advertised: n.address(),
+		ID: n.id, FS: n.disk.fs(), Dir: dataDir, Listener: inc.listen(n.address()), Advertised: n.address(),
 		Clock: inc.clock, NewRand: source.Rands("rand"), NewUUID: source.UUIDs("uuid"), Logger: inc.logger(),
 	}
 	if n.w.plan.MetadataNodes > 1 {
-		cfg.RaftListener, cfg.RaftAdvertised, cfg.Dial = onClock(n.w.net.Listen(n.host, n.raftAddress()), inc.clock), n.raftAddress(), n.w.net.Dialer(n.host, inc.alive)
+		cfg.RaftListener, cfg.RaftAdvertised, cfg.Dial = inc.listen(n.raftAddress()), n.raftAddress(), n.w.net.Dialer(n.host, inc.alive)
 		cfg.Join, cfg.ClusterSecret = n.others(inc), []byte("a secret of the simulation")
 	}
 	cfg.Limits.RetentionCheckInterval = n.w.plan.RetentionCheck
@@ -139,7 +139,7 @@ func (b *brokerServer) open(ctx context.Context, inc *incarnation) (func() error
 		return nil, nil, errors.Join(err, remote.Close())
 	}
 	cfg := broker.Config{
-		ID: b.id, Version: "sim", Listener: onClock(b.w.net.Listen(b.host, b.address()), inc.clock), Advertised: broker.HostPort{Host: b.host, Port: 9092},
+		ID: b.id, Version: "sim", Listener: inc.listen(b.address()), Advertised: broker.HostPort{Host: b.host, Port: 9092},
 		Metadata: remote, Bucket: bucket, LocalStore: b.w.plan.LocalStore, Clock: inc.clock, NewRand: source.Rands("rand"), NewUUID: uuid, Logger: inc.logger(),
 	}
 	cfg.Cache.CacheBytes = 8 << 20
